@@ -1,0 +1,109 @@
+/* stint/server.h - serving calls.
+ *
+ *     stint_server_new -> stint_server_add (generated ..._register) -> stint_server_listen
+ *         -> stint_server_start -> ... -> stint_server_drain -> stint_server_free
+ */
+#ifndef STINT_SERVER_H
+#define STINT_SERVER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <stint/ctx.h>
+#include <stint/handler.h>
+#include <stint/interceptor.h>
+#include <stint/log.h>
+#include <stint/service.h>
+#include <stint/status.h>
+
+STINT_BEGIN_DECLS
+
+typedef struct stint_server stint_server;
+
+/* Zero means the default everywhere. */
+typedef struct stint_server_options {
+    size_t size;            /* sizeof(stint_server_options); STINT_SERVER_OPTIONS sets it */
+    uint32_t workers;       /* threads that run handlers; default: twice the CPUs, at least 4 */
+    uint32_t max_queue;     /* calls waiting for a worker; default 4096 */
+    uint32_t max_inflight;  /* calls read and not yet answered; default 16384 */
+    size_t max_message;     /* bytes of one message, both ways; default 4 MiB */
+    size_t max_call_memory; /* bytes of one call: decoded request and reply; default 64 MiB */
+    stint_duration
+        max_timeout; /* longer budgets, and none at all, are clamped to it; default 1 h */
+    stint_duration
+        reply_reserve;        /* kept back from a handler's deadline for sending the reply;
+                                 default a fiftieth of the budget, at most 1 ms; negative: none */
+    stint_duration heartbeat; /* as in stint_channel_options */
+    const stint_interceptor *const *interceptors; /* NULL-terminated; must outlive the server */
+    stint_log log;
+} stint_server_options;
+
+#define STINT_SERVER_OPTIONS(...)                                                                  \
+    (&(const stint_server_options){.size = sizeof(stint_server_options), __VA_ARGS__})
+
+/* opts may be NULL. Errors: INVALID_ARGUMENT, RESOURCE_EXHAUSTED. */
+STINT_API STINT_NODISCARD stint_code stint_server_new(stint_server **ret_server,
+                                                      const stint_server_options *opts,
+                                                      stint_error *err);
+
+/* Adds a service, before start. `ops` and `self` must outlive the server; handlers run in several
+ * threads at once. Errors: ALREADY_EXISTS, FAILED_PRECONDITION (started). */
+STINT_API STINT_NODISCARD stint_code stint_server_add(stint_server *s, const stint_service *service,
+                                                      const void *ops, void *self,
+                                                      stint_error *err);
+
+/* Binds one more URL, before start; requests are read from start on. Errors: INVALID_ARGUMENT (bad
+ * URL), ALREADY_EXISTS (address in use), UNAVAILABLE, PERMISSION_DENIED, with the address in the
+ * text. */
+STINT_API STINT_NODISCARD stint_code stint_server_listen(stint_server *s, const char *url,
+                                                         stint_error *err);
+
+/* The URL that listener i is really bound to (port 0 becomes the port), or NULL. Owned by s. */
+STINT_API const char *stint_server_url(const stint_server *s, size_t i);
+
+/* Starts the workers and begins to read. Errors: FAILED_PRECONDITION (no listener, or started),
+ * RESOURCE_EXHAUSTED (threads). */
+STINT_API STINT_NODISCARD stint_code stint_server_start(stint_server *s, stint_error *err);
+
+/* Graceful end: tells clients to go elsewhere (GOAWAY), refuses new calls with UNAVAILABLE
+ * (DRAINING, not executed), and waits until every call is answered and the answers are written.
+ * Returns OK then, or ctx's code if ctx is done first; stint_server_stop or _free may follow in
+ * both cases. */
+STINT_API STINT_NODISCARD stint_code stint_server_drain(stint_server *s, const stint_ctx *ctx,
+                                                        stint_error *err);
+
+/* Hard end: cancels every call's context, answers what it still can with UNAVAILABLE, closes the
+ * listeners and connections, and joins the workers: a handler that ignores its context holds it up.
+ * Idempotent. Not from a handler. */
+STINT_API void stint_server_stop(stint_server *s);
+
+/* Stops, and frees when the last ticket is finished. NULL is accepted. */
+STINT_API void stint_server_free(stint_server *s);
+
+typedef struct stint_server_stats {
+    size_t size;              /* set by the caller to sizeof(stint_server_stats) */
+    uint64_t requests;        /* decoded; the next ones say what became of them */
+    uint64_t executed;        /* handlers that ran */
+    uint64_t ok;              /* answered OK */
+    uint64_t failed;          /* handlers that answered otherwise */
+    uint64_t expired_arrival; /* shed: no time left when read */
+    uint64_t expired_queue;   /* shed: no time left when a worker took it */
+    uint64_t refused_full;
+    uint64_t refused_draining;
+    uint64_t refused_method; /* no such method */
+    uint64_t refused_other;  /* by an interceptor, or a request that does not decode */
+    uint64_t cancelled;      /* by the client, or lost with its connection */
+    uint64_t late;           /* answered by the deadline instead of the handler */
+    uint64_t clamped;        /* budgets over max_timeout */
+    uint64_t malformed;      /* connections closed because of garbage */
+    uint64_t connections;    /* open now */
+    uint64_t inflight;       /* calls now */
+    uint64_t accepted;       /* connections ever */
+} stint_server_stats;
+
+/* A snapshot of the counters. Thread-safe. */
+STINT_API void stint_server_stats_get(const stint_server *s, stint_server_stats *stats);
+
+STINT_END_DECLS
+
+#endif
