@@ -18,6 +18,7 @@ typedef struct stint_request_info {
     uint8_t trace_id[16];
     uint8_t span_id[8];
     char request_id[STINT_REQUEST_ID_MAX + 1]; /* NUL-terminated; "" means none */
+    uint32_t hop; /* calls between the edge, where the request began, and here; 0 at the edge */
 } stint_request_info;
 
 /* Fresh random IDs; the request ID is 16 hexadecimal digits. Not for secrets. Thread-safe. */
