@@ -63,9 +63,11 @@ static inline void stint__list_splice(struct stint__list *to, struct stint__list
     stint__list_init(from);
 }
 
+/* NOLINTBEGIN(bugprone-macro-parentheses): `it` is declared here. */
 /* Visits every link; the visited one may be unlinked. */
 #define STINT_LIST_FOREACH(it, head)                                                               \
     for (struct stint__list *it = (head)->next, *it##_next = it->next; it != (head);               \
          it = it##_next, it##_next = it->next)
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 #endif
