@@ -15,6 +15,9 @@ STINT_NODISCARD bool stint__ctx_after_cancel(const stint_ctx *ctx, stint_hook *h
 /* True if ctx can never be done: nobody needs to watch it. */
 bool stint__ctx_is_eternal(const stint_ctx *ctx);
 
+/* The shared context that constructors return when out of memory. */
+stint_ctx *stint__ctx_exhausted(void);
+
 /* The root of an incoming call: a deadline and request info in one allocation. */
 STINT_NODISCARD stint_ctx *stint__ctx_new_call(stint_time deadline, const stint_request_info *info);
 
