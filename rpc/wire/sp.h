@@ -31,8 +31,8 @@ struct stint__sp_stack {
 
 void stint__sp_handshake_encode(uint16_t protocol, uint8_t out[STINT__SP_HANDSHAKE_SIZE]);
 
-/* Checks the peer's handshake: INVALID_ARGUMENT (not SP) or FAILED_PRECONDITION (SP, but another
- * protocol than `expect`), with a text. */
+/* Checks the peer's handshake: INVALID_ARGUMENT (MALFORMED: not SP) or FAILED_PRECONDITION (SP, but
+ * another protocol than `expect`), with a text. */
 STINT_NODISCARD stint_code stint__sp_handshake_check(const uint8_t in[STINT__SP_HANDSHAKE_SIZE],
                                                      uint16_t expect, stint_error *err);
 
@@ -41,24 +41,28 @@ STINT_NODISCARD stint_code stint__sp_handshake_check(const uint8_t in[STINT__SP_
 size_t stint__sp_frame_head(bool ipc, uint64_t len, uint8_t out[STINT__SP_FRAME_HEAD_MAX]);
 
 enum stint__sp_next {
-    STINT__SP_FRAME, /* *ret_frame and *ret_used are set */
-    STINT__SP_MORE,  /* not whole yet; *ret_need is the size of the whole frame with its head, or 0
-                        while that is unknown */
-    STINT__SP_BAD,   /* err is set: wrong ipc byte, or longer than max_frame */
+    STINT__SP_FRAME, /* ret->body and ret->used are set */
+    STINT__SP_MORE,  /* not whole yet: ret->need is set */
+    STINT__SP_BAD,   /* err is set (MALFORMED or MESSAGE_TOO_LARGE): wrong ipc byte, or too long */
 };
 
-/* Looks for one frame at the start of `in`. *ret_frame is its stack and body, without the head. */
-enum stint__sp_next stint__sp_frame_next(bool ipc, struct stint__slice in, size_t max_frame,
-                                         struct stint__slice *ret_frame, size_t *ret_used,
-                                         size_t *ret_need, stint_error *err);
+struct stint__sp_frame {
+    struct stint__slice body; /* stack and body, without the head */
+    size_t used;              /* bytes of the input that the frame takes, with its head */
+    size_t need;              /* the same for a frame not whole yet; 0 while that is unknown */
+};
 
-/* Splits a frame into stack and body. INVALID_ARGUMENT if no word has its high bit set within
- * STINT__SP_STACK_WORDS words. */
+/* Looks for one frame at the start of `in`: at most `max_frame` bytes of stack and body. */
+enum stint__sp_next stint__sp_frame_next(bool ipc, struct stint__slice in, size_t max_frame,
+                                         struct stint__sp_frame *ret, stint_error *err);
+
+/* Splits a frame into stack and body. INVALID_ARGUMENT (MALFORMED) if no word has its high bit set
+ * within STINT__SP_STACK_WORDS words. */
 STINT_NODISCARD stint_code stint__sp_stack_split(struct stint__slice frame,
                                                  struct stint__sp_stack *ret_stack,
                                                  struct stint__slice *ret_body, stint_error *err);
 
-/* The request ID (31 bits) in the last word, and a stack of that one word. */
+/* The request ID (31 bits) in the last word of a stack that has one, and a stack of one word. */
 uint32_t stint__sp_stack_id(const struct stint__sp_stack *stack);
 struct stint__sp_stack stint__sp_stack_of(uint32_t id);
 
