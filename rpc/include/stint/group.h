@@ -20,12 +20,14 @@ STINT_API STINT_NODISCARD stint_group *stint_group_new(const stint_ctx *ctx,
 /* The context that the group's calls run under, owned by the group. */
 STINT_API const stint_ctx *stint_group_ctx(const stint_group *g);
 
-/* What generated stubs call. Begins a call; when it ends OK, *ret_reply is set before
- * stint_group_wait returns, and is the caller's to free; else it is NULL. A call that cannot begin
+/* What generated stubs call. Begins a call; when it ends OK, the reply is stored before
+ * stint_group_wait returns, and is the caller's to free; else NULL is. `ret_reply` points to a
+ * pointer to the reply's own type (Shop__V1__QuoteReply *), so it is written with memcpy: an
+ * assignment through a ProtobufCMessage ** would break the aliasing rules. A call that cannot begin
  * counts as a failure of the group, reported by wait; the rest of the group is cancelled.
  * Thread-safe. */
 STINT_API void stint_group_invoke(stint_group *g, stint_channel *ch, const stint_method *method,
-                                  const ProtobufCMessage *req, ProtobufCMessage **ret_reply);
+                                  const ProtobufCMessage *req, void *ret_reply);
 
 /* Waits for every call to end, and frees the group. Returns STINT_OK if all ended OK, else the
  * first failure. Replies of calls that ended OK are there in any case. Not from a `done` function

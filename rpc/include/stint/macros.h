@@ -6,6 +6,7 @@
 #if defined(__GNUC__) || defined(__clang__)
 #define STINT_API          __attribute__((visibility("default")))
 #define STINT_NODISCARD    __attribute__((warn_unused_result))
+#define STINT_DEPRECATED   __attribute__((deprecated))
 #define STINT_PRINTF(f, a) __attribute__((format(printf, f, a)))
 #define STINT_MAYBE_UNUSED __attribute__((unused))
 #define STINT_CLEANUP(fn)  __attribute__((cleanup(fn)))
@@ -13,6 +14,7 @@
 #else
 #define STINT_API
 #define STINT_NODISCARD
+#define STINT_DEPRECATED
 #define STINT_PRINTF(f, a)
 #define STINT_MAYBE_UNUSED
 #define STINT_HAVE_CLEANUP 0
