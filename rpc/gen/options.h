@@ -1,0 +1,28 @@
+/* options.h - the options of files and methods that the generator heeds. */
+#ifndef STINT_GEN_OPTIONS_H
+#define STINT_GEN_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "place.h"
+
+struct gen_file_options {
+    const char *c_package; /* protoc-c's: replaces the package in C names; NULL: not set */
+    bool no_generate;      /* protoc-c's: no .pb-c.h is written */
+};
+
+struct gen_file_options gen_options_file(struct stint__arena *arena,
+                                         const Google__Protobuf__FileDescriptorProto *file);
+
+struct gen_method_options {
+    int64_t timeout_us; /* 0: none */
+    bool idempotent, is_short, deprecated;
+};
+
+/* The options of the method at `at` (may be NULL): stint.method, idempotency_level, deprecated.
+ * Tells errors about values. */
+struct gen_method_options gen_options_method(struct gen_errors *errors, const struct gen_place *at,
+                                             const Google__Protobuf__MethodOptions *options);
+
+#endif

@@ -1,0 +1,122 @@
+/* request.c - decodes and validates a CodeGeneratorRequest.
+ *
+ * protobuf-c recurses as deep as the bytes say, so its allocator refuses below a distance down the
+ * stack. What protoc vouches for is checked again: these names become C. Single-threaded. */
+#include "request.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#include "names.h"
+
+#define STACK_MAX ((uintptr_t)512 * 1024)
+
+typedef Google__Protobuf__DescriptorProto message_proto;
+typedef Google__Protobuf__FileDescriptorProto file_proto;
+typedef Google__Protobuf__ServiceDescriptorProto service_proto;
+typedef Google__Protobuf__MethodDescriptorProto method_proto;
+
+struct guard {
+    struct stint__arena *arena;
+    uintptr_t stack; /* an address in the frame that began to decode */
+};
+
+static uintptr_t stack_here(void)
+{
+    return (uintptr_t)__builtin_frame_address(0);
+}
+
+static void *guarded_alloc(void *data, size_t n)
+{
+    const struct guard *g = data;
+    uintptr_t here = stack_here();
+    uintptr_t distance = here < g->stack ? g->stack - here : here - g->stack;
+    return distance > STACK_MAX ? NULL : stint__arena_alloc(g->arena, n);
+}
+
+static void guarded_free(void *data, void *p)
+{
+    (void)data;
+    (void)p;
+}
+
+static bool identifier(const char *s)
+{
+    return s != NULL && gen_name_is_identifier(s);
+}
+
+static bool type_name(const char *s)
+{
+    return s != NULL && s[0] == '.' && gen_name_is_qualified(s + 1);
+}
+
+/* A file name goes into comments and between the quotes of an #include. */
+static bool file_name(const char *s)
+{
+    if (s == NULL || s[0] == '\0' || strstr(s, "*/") != NULL || strstr(s, "/*") != NULL)
+        return false;
+    for (; *s != '\0'; s++) {
+        if ((unsigned char)*s < ' ' || *s == 0x7F || *s == '"' || *s == '\\')
+            return false;
+    }
+    return true;
+}
+
+static bool message_names(const message_proto *m)
+{
+    bool good = identifier(m->name);
+    for (size_t i = 0; good && i < m->n_nested_type; i++)
+        good = message_names(m->nested_type[i]);
+    return good;
+}
+
+static bool service_names(const service_proto *s)
+{
+    bool good = identifier(s->name);
+    for (size_t i = 0; good && i < s->n_method; i++) {
+        const method_proto *m = s->method[i];
+        good = identifier(m->name) && type_name(m->input_type) && type_name(m->output_type);
+    }
+    return good;
+}
+
+static bool file_names(const file_proto *f)
+{
+    bool good = f->package == NULL || f->package[0] == '\0' || gen_name_is_qualified(f->package);
+    for (size_t i = 0; good && i < f->n_message_type; i++)
+        good = message_names(f->message_type[i]);
+    for (size_t i = 0; good && i < f->n_service; i++)
+        good = service_names(f->service[i]);
+    return good;
+}
+
+const Google__Protobuf__Compiler__CodeGeneratorRequest *gen_request_read(struct stint__arena *arena,
+                                                                         const uint8_t *bytes,
+                                                                         size_t len,
+                                                                         const char **ret_problem)
+{
+    struct guard guard = {arena, stack_here()};
+    ProtobufCAllocator allocator = {guarded_alloc, guarded_free, &guard};
+    const Google__Protobuf__Compiler__CodeGeneratorRequest *request =
+        google__protobuf__compiler__code_generator_request__unpack(&allocator, len, bytes);
+    if (request == NULL) {
+        *ret_problem = "it does not decode";
+        return NULL;
+    }
+    if (request->n_file_to_generate == 0) {
+        *ret_problem = "it names no file to generate";
+        return NULL;
+    }
+    for (size_t i = 0; i < request->n_proto_file; i++) {
+        const file_proto *f = request->proto_file[i];
+        if (!file_name(f->name)) {
+            *ret_problem = "it has a file whose name C cannot include";
+            return NULL;
+        }
+        if (!file_names(f)) {
+            *ret_problem = gen_format(arena, "%s in it has a name that is no identifier", f->name);
+            return NULL;
+        }
+    }
+    return request;
+}
