@@ -1,8 +1,9 @@
 /* message.h - protobuf-c messages from a peer's bytes, within bounds.
  *
  * protobuf-c 1.4.1 recurses without a limit and can allocate far more than it reads; it also
- * accepts invalid UTF-8 and embedded NULs in strings. So: an allocator that refuses past a budget
- * of bytes and past a distance down the stack, and a walk over the result's strings. */
+ * accepts invalid UTF-8 and embedded NULs in strings. So the bytes are walked first for structure,
+ * depth and strings, and then unpacked with an allocator that refuses past a budget of bytes and
+ * past a distance down the stack. */
 #ifndef STINT_WIRE_MESSAGE_H
 #define STINT_WIRE_MESSAGE_H
 
@@ -16,11 +17,14 @@
 #include "arena.h"
 #include "reader.h"
 
-#define STINT__MESSAGE_STACK_MAX (64 * 1024) /* bytes of stack that decoding may use */
+#define STINT__MESSAGE_DEPTH_MAX 100 /* messages within messages: as protobuf for C++ and Java */
+#define STINT__MESSAGE_STACK_MAX ((size_t)128 * 1024) /* bytes; 100 levels take 97,040 (amd64) */
 
-/* Unpacks into memory that protobuf_c_message_free_unpacked(m, NULL) frees. At most `max_memory`
- * bytes are allocated. NULL on failure, with INVALID_ARGUMENT (MALFORMED) or RESOURCE_EXHAUSTED in
- * err. */
+/* Unpacks into memory that protobuf_c_message_free_unpacked(m, NULL) frees. `max_memory` bounds
+ * everything that is allocated on the way, temporary tables included, each block with
+ * STINT__BOUNDED_OVERHEAD bytes more than its size. A message of many empty parts takes a hundred
+ * times its encoding and more. NULL on failure, with INVALID_ARGUMENT (MALFORMED) or
+ * RESOURCE_EXHAUSTED (memory, depth) in err. */
 STINT_NODISCARD ProtobufCMessage *stint__message_unpack(const ProtobufCMessageDescriptor *desc,
                                                         struct stint__slice bytes,
                                                         size_t max_memory, stint_error *err);

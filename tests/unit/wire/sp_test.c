@@ -194,11 +194,11 @@ static void a_wrong_ipc_byte_is_refused_at_once(void **state)
 /* A stack of `words` words and "body" behind it. */
 static size_t write_stack(uint8_t *out, unsigned words)
 {
-    for (unsigned i = 0; i < words; i++) {
-        bool last = i + 1 == words;
-        memcpy(out + (size_t)4 * i, last ? "\x80\0\0\7" : "\x7f\xff\0\1", 4);
-    }
-    memcpy(out + (size_t)4 * words, "body", 4);
+    static const uint8_t hop[4] = {0x7f, 0xff, 0, 1}, id[4] = {0x80, 0, 0, 7};
+    static const uint8_t body[4] = {'b', 'o', 'd', 'y'};
+    for (unsigned i = 0; i < words; i++)
+        memcpy(out + (size_t)4 * i, i + 1 == words ? id : hop, 4);
+    memcpy(out + (size_t)4 * words, body, 4);
     return (size_t)4 * words + 4;
 }
 
