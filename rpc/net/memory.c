@@ -7,8 +7,10 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "alloc.h"
+#include "net_impl.h"
 
 struct mem_dialer {
     struct stint__net_object object;
@@ -119,7 +121,7 @@ static struct stint__net_op *cancel_dial(struct stint__mem_event *e)
 static const char *name_of(const char *url, stint_error *err)
 {
     const char *name = url + sizeof STINT__MEM_PREFIX - 1;
-    if (strncmp(url, STINT__MEM_PREFIX, sizeof STINT__MEM_PREFIX - 1) != 0 || name[0] == '\0') {
+    if (strncasecmp(url, STINT__MEM_PREFIX, sizeof STINT__MEM_PREFIX - 1) != 0 || name[0] == '\0') {
         stint_error_set(err, STINT_INVALID_ARGUMENT, "%s: not of the form mem://NAME", url);
         return NULL;
     }

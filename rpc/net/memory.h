@@ -1,4 +1,4 @@
-/* memory.h - what the files of the simulated network share; outside them only net.c includes it.
+/* memory.h - what the files of the simulated network share; nothing outside them includes it.
  *
  * memory_host.c: events, hosts and their faults. memory_stream.c: connections. memory.c: dialing,
  * listening, and the table of operations.
@@ -75,9 +75,6 @@ struct stint__mem_connection {
     bool broken;
     struct stint__mem_stream client, server;
 };
-
-/* The operations of mem://. */
-extern const struct stint__net_ops stint__net_memory;
 
 void stint__mem_lock(void);
 void stint__mem_unlock(void);

@@ -9,6 +9,7 @@
 static const struct stint__net_ops *const implementations[] = {
     &stint__net_tcp,
     &stint__net_ipc,
+    &stint__net_memory,
 };
 
 static const struct stint__net_ops *ops_of(const void *object)
@@ -30,8 +31,9 @@ const struct stint__net_ops *stint__net_find(const char *url)
 
 static stint_code unknown_scheme(const char *url, stint_error *err)
 {
-    return stint_error_set(err, STINT_INVALID_ARGUMENT,
-                           "%s: no byte stream for this scheme (tcp://HOST:PORT, ipc://PATH)", url);
+    return stint_error_set(
+        err, STINT_INVALID_ARGUMENT,
+        "%s: no byte stream for this scheme (tcp://HOST:PORT, ipc://PATH, mem://NAME)", url);
 }
 
 stint_code stint__dialer_new(struct stint__dialer **ret, const char *url, stint_error *err)
