@@ -47,17 +47,28 @@ static void end_virtual_wait(struct stint__timer *t)
     pthread_mutex_unlock(w->mutex);
 }
 
+/* A wake-up without a wait. It must release the mutex all the same, as pthread_cond_timedwait does
+ * when the time has passed: somebody needs it to change what the waiter looks at. */
+static void wake_at_once(pthread_mutex_t *mutex)
+{
+    pthread_mutex_unlock(mutex);
+    sched_yield();
+    pthread_mutex_lock(mutex);
+}
+
 static void wait_virtually(pthread_cond_t *cond, pthread_mutex_t *mutex, stint_time when)
 {
     struct virtual_wait w = {.cond = cond, .mutex = mutex};
     atomic_init(&w.over, false);
     stint__timer_init(&w.timer, end_virtual_wait);
     if (!stint__timer_arm(&w.timer, when)) {
-        sched_yield(); /* out of memory: a spurious wake-up */
+        wake_at_once(mutex); /* out of memory: spuriously */
         return;
     }
     if (stint_time_before(stint_now(), when))
         pthread_cond_wait(cond, mutex);
+    else
+        wake_at_once(mutex);
     atomic_store(&w.over, true);
     stint__timer_disarm_wait(&w.timer);
 }

@@ -305,6 +305,7 @@ static void a_wait_for_a_past_time_ends_at_once(void **state)
 
 struct handoff {
     struct waiter w;
+    atomic_uint rounds; /* of waiting, finished */
     bool ready;
 };
 
@@ -312,10 +313,29 @@ static void *wait_for_ready(void *arg)
 {
     struct handoff *h = arg;
     pthread_mutex_lock(&h->w.mutex);
-    while (!h->ready)
+    while (!h->ready) {
         (void)stint__cond_wait_until(&h->w.cond, &h->w.mutex, h->w.when);
+        atomic_fetch_add(&h->rounds, 1);
+    }
     pthread_mutex_unlock(&h->w.mutex);
     return NULL;
+}
+
+/* Or nobody could change what the waiter waits for. */
+static void a_wait_for_a_past_time_releases_the_mutex(void **state)
+{
+    (void)state;
+    struct handoff h = {.w = {.mutex = PTHREAD_MUTEX_INITIALIZER, .when = {START}}};
+    assert_int_equal(stint__cond_init(&h.w.cond), 0);
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, wait_for_ready, &h), 0);
+    while (atomic_load(&h.rounds) == 0)
+        sched_yield();
+    pthread_mutex_lock(&h.w.mutex);
+    h.ready = true;
+    pthread_mutex_unlock(&h.w.mutex);
+    pthread_join(thread, NULL);
+    pthread_cond_destroy(&h.w.cond);
 }
 
 /* A signal and the time race: the waiter must leave whichever comes first, and the one that comes
@@ -362,6 +382,7 @@ int main(void)
         TEST(out_of_memory_leaves_what_is_armed),
         TEST(waits_end_when_time_has_come),
         TEST(a_wait_for_a_past_time_ends_at_once),
+        TEST(a_wait_for_a_past_time_releases_the_mutex),
         TEST(a_signal_and_the_time_may_race),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
