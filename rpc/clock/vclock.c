@@ -45,10 +45,16 @@ bool stint__vclock_step(stint_time limit)
     return stint__timer_run_next(limit);
 }
 
+static void run_due(stint_time limit)
+{
+    while (stint__vclock_step(limit))
+        ;
+}
+
 void stint__vclock_advance(stint_duration d)
 {
     stint_time target = stint_time_add(stint_now(), d);
-    while (stint__vclock_step(target))
-        ;
+    run_due(target);
     stint__vclock_move_to(target);
+    run_due(target); /* what other threads armed before they could see the new time */
 }

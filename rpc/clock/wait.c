@@ -61,11 +61,9 @@ static void wait_virtually(pthread_cond_t *cond, pthread_mutex_t *mutex, stint_t
     struct virtual_wait w = {.cond = cond, .mutex = mutex};
     atomic_init(&w.over, false);
     stint__timer_init(&w.timer, end_virtual_wait);
-    if (!stint__timer_arm(&w.timer, when)) {
-        wake_at_once(mutex); /* out of memory: spuriously */
-        return;
-    }
-    if (stint_time_before(stint_now(), when))
+    /* Armed before the look at the clock: one who moves it past `when` after that will see us. Out
+     * of memory is a spurious wake-up. */
+    if (stint__timer_arm(&w.timer, when) && stint_time_before(stint_now(), when))
         pthread_cond_wait(cond, mutex);
     else
         wake_at_once(mutex);
