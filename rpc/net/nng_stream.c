@@ -27,6 +27,7 @@ struct stint__nng_stream {
     struct stint__net_object object;
     nng_stream *stream;
     struct direction read, write;
+    nng_aio *try_aio; /* without a callback: NNG completes it where it is finished */
     pthread_mutex_t lock;
     bool closed;
     struct stint__nng_reap close_item, free_item;
@@ -67,6 +68,7 @@ static void destroy(struct stint__nng_stream *s)
 {
     nng_aio_free(s->read.aio);
     nng_aio_free(s->write.aio);
+    nng_aio_free(s->try_aio);
     nng_stream_free(s->stream);
     pthread_mutex_destroy(&s->lock);
     stint__free(s);
@@ -83,7 +85,8 @@ struct stint__nng_stream *stint__nng_stream_new(const struct stint__net_ops *ops
     stint__list_init(&s->free_item.link);
     s->read.stream = s->write.stream = s;
     if (nng_aio_alloc(&s->read.aio, on_done, &s->read) != 0 ||
-        nng_aio_alloc(&s->write.aio, on_done, &s->write) != 0) {
+        nng_aio_alloc(&s->write.aio, on_done, &s->write) != 0 ||
+        nng_aio_alloc(&s->try_aio, NULL, NULL) != 0) {
         destroy(s);
         return NULL;
     }
@@ -168,6 +171,28 @@ void stint__nng_stream_write(struct stint__stream *stream, const struct stint__i
     memcpy(v, iov, n * sizeof v[0]);
     (void)nng_aio_set_iov(s->write.aio, n, v);
     start(&s->write, op, nng_stream_send);
+}
+
+/* NNG sends what the socket takes before nng_stream_send returns, and only then waits for the rest.
+ * Cancelling right away takes back a send that waits, of which nothing has been sent, and does
+ * nothing to one that is done. */
+size_t stint__nng_stream_try_write(struct stint__stream *stream, const struct stint__iov *iov,
+                                   unsigned n)
+{
+    struct stint__nng_stream *s = self_of(stream);
+    nng_iov v[STINT__NET_IOV_MAX];
+    memcpy(v, iov, n * sizeof v[0]);
+    (void)nng_aio_set_iov(s->try_aio, n, v);
+    pthread_mutex_lock(&s->lock);
+    bool closed = s->closed;
+    if (!closed)
+        nng_stream_send(s->stream, s->try_aio);
+    pthread_mutex_unlock(&s->lock);
+    if (closed)
+        return 0;
+    nng_aio_cancel(s->try_aio);
+    nng_aio_wait(s->try_aio);
+    return nng_aio_result(s->try_aio) == 0 ? nng_aio_count(s->try_aio) : 0;
 }
 
 /* ---- the end ---- */
