@@ -37,7 +37,7 @@ enum stint__feature {
 /* Limits on what is read; what exceeds them is malformed. */
 #define STINT__METHOD_MAX    255
 #define STINT__MESSAGE_MAX   1024 /* status text */
-#define STINT__DETAILS_MAX   (64u * 1024)
+#define STINT__DETAILS_MAX   ((size_t)64 * 1024)
 #define STINT__HEADER_MAX    ((size_t)96 * 1024) /* everything before the payload */
 #define STINT__BUDGET_US_MAX ((uint64_t)INT64_MAX / 1000)
 

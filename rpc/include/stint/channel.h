@@ -119,14 +119,22 @@ typedef struct stint_done {
 
 typedef void stint_done_thunk(const stint_done *done);
 
+/* Whom to tell about the end of an asynchronous call: thunk({fn, arg, ...}). */
+typedef struct stint_completion {
+    stint_done_thunk *thunk;
+    void (*fn)(void);
+    void *arg;
+} stint_completion;
+
 /* Begins a call. On STINT_OK the thunk runs exactly once, later: never inside this function, never
  * under a lock of the library, in a transport or timer thread. It must not block. Otherwise the
- * call never began and the thunk does not run. req is packed before this returns. Thread-safe. */
+ * call never began and the thunk does not run. req is packed, and `then` copied, before this
+ * returns. Thread-safe. */
 STINT_API STINT_NODISCARD stint_code stint_invoke_async(const stint_ctx *ctx, stint_channel *ch,
                                                         const stint_method *method,
                                                         const ProtobufCMessage *req,
-                                                        stint_done_thunk *thunk, void (*fn)(void),
-                                                        void *arg, stint_error *err);
+                                                        const stint_completion *then,
+                                                        stint_error *err);
 
 STINT_END_DECLS
 

@@ -31,6 +31,7 @@ STINT_API STINT_NODISCARD stint_ctx *stint_ctx_with_value(const stint_ctx *paren
 /* The value nearest to ctx under this key, or NULL. The context keeps owning it. */
 STINT_API void *stint_ctx_value(const stint_ctx *ctx, const stint_key *key);
 
+/* `type` is a type: it cannot stand in parentheses. NOLINTBEGIN(bugprone-macro-parentheses) */
 #define STINT_KEY_DECLARE(name, type)                                                              \
     extern const stint_key name##_key;                                                             \
     STINT_MAYBE_UNUSED STINT_NODISCARD static inline stint_ctx *name##_with(                       \
@@ -47,6 +48,7 @@ STINT_API void *stint_ctx_value(const stint_ctx *ctx, const stint_key *key);
     {                                                                                              \
         return (type *)stint_ctx_value(ctx, &name##_key);                                          \
     }
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 #define STINT_KEY_DEFINE(name) const stint_key name##_key = {#name}
 

@@ -52,9 +52,9 @@ stint_code shop_v1_gateway_place_order_async(const stint_ctx *ctx, stint_channel
                                              shop_v1_gateway_place_order_done *done, void *arg,
                                              stint_error *err)
 {
+    const stint_completion then = {thunk_gateway_place_order, (void (*)(void))done, arg};
     return stint_invoke_async(ctx, ch, &methods_gateway[METHOD_GATEWAY_PLACE_ORDER],
-                              (const ProtobufCMessage *)req, thunk_gateway_place_order,
-                              (void (*)(void))done, arg, err);
+                              (const ProtobufCMessage *)req, &then, err);
 }
 
 void shop_v1_gateway_place_order_group(stint_group *g, stint_channel *ch,
@@ -138,9 +138,9 @@ stint_code shop_v1_checkout_buy_async(const stint_ctx *ctx, stint_channel *ch,
                                       const Shop__V1__OrderRequest *req,
                                       shop_v1_checkout_buy_done *done, void *arg, stint_error *err)
 {
+    const stint_completion then = {thunk_checkout_buy, (void (*)(void))done, arg};
     return stint_invoke_async(ctx, ch, &methods_checkout[METHOD_CHECKOUT_BUY],
-                              (const ProtobufCMessage *)req, thunk_checkout_buy,
-                              (void (*)(void))done, arg, err);
+                              (const ProtobufCMessage *)req, &then, err);
 }
 
 void shop_v1_checkout_buy_group(stint_group *g, stint_channel *ch,
@@ -224,9 +224,9 @@ stint_code shop_v1_pricing_quote_async(const stint_ctx *ctx, stint_channel *ch,
                                        shop_v1_pricing_quote_done *done, void *arg,
                                        stint_error *err)
 {
+    const stint_completion then = {thunk_pricing_quote, (void (*)(void))done, arg};
     return stint_invoke_async(ctx, ch, &methods_pricing[METHOD_PRICING_QUOTE],
-                              (const ProtobufCMessage *)req, thunk_pricing_quote,
-                              (void (*)(void))done, arg, err);
+                              (const ProtobufCMessage *)req, &then, err);
 }
 
 void shop_v1_pricing_quote_group(stint_group *g, stint_channel *ch,
@@ -310,9 +310,9 @@ stint_code shop_v1_stock_reserve_async(const stint_ctx *ctx, stint_channel *ch,
                                        shop_v1_stock_reserve_done *done, void *arg,
                                        stint_error *err)
 {
+    const stint_completion then = {thunk_stock_reserve, (void (*)(void))done, arg};
     return stint_invoke_async(ctx, ch, &methods_stock[METHOD_STOCK_RESERVE],
-                              (const ProtobufCMessage *)req, thunk_stock_reserve,
-                              (void (*)(void))done, arg, err);
+                              (const ProtobufCMessage *)req, &then, err);
 }
 
 void shop_v1_stock_reserve_group(stint_group *g, stint_channel *ch,
