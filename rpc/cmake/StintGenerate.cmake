@@ -109,5 +109,6 @@ function(stint_generate target)
                   IMPORT_DIRS ${dirs} ${stint_dir})
     target_sources(${target} PRIVATE ${sources})
   endforeach()
-  target_include_directories(${target} PUBLIC $<BUILD_INTERFACE:${out_dir}>)
+  # SYSTEM, so that nobody is warned about code that he did not write.
+  target_include_directories(${target} SYSTEM PUBLIC $<BUILD_INTERFACE:${out_dir}>)
 endfunction()

@@ -64,8 +64,20 @@ static void add_message(struct table *t, const struct gen_message *message)
         ADD_SUFFIXED(t, &owner, message->lower, top_level);
 }
 
+/* What is private to the generated source can meet what is not where there is no package. */
+static void add_statics(struct table *t, const struct symbol *owner,
+                        const struct gen_service *service, const struct gen_method *method)
+{
+    const Google__Protobuf__FileDescriptorProto *file = service->file->proto;
+    if (file->package != NULL && file->package[0] != '\0')
+        return;
+    add(t, owner, gen_format(t->arena, "dispatch_%s_%s", service->name, method->name));
+    add(t, owner, gen_format(t->arena, "thunk_%s_%s", service->name, method->name));
+}
+
+/* `lower` is what protoc-c calls the service: it declares its own functions. */
 static void add_method(struct table *t, const struct gen_service *service,
-                       const struct gen_method *method)
+                       const struct gen_method *method, const char *lower)
 {
     static const char *const suffixes[] = {"", "_async", "_done", "_group", "_finish"};
     struct symbol owner = {
@@ -74,30 +86,23 @@ static void add_method(struct table *t, const struct gen_service *service,
         .wanted = service->file->wanted};
     ADD_SUFFIXED(t, &owner, method->function, suffixes);
     add(t, &owner, gen_format(t->arena, "%s_ops.%s", service->prefix, method->member));
-}
-
-/* protoc-c declares its own services too. */
-static void add_service_of_protoc_c(struct table *t, const struct symbol *owner,
-                                    const struct gen_service *service)
-{
-    static const char *const suffixes[] = {"__init", "__descriptor", "__create_service"};
-    const char *lower = gen_name_lower(t->arena, service->full_name, "__");
-    ADD_SUFFIXED(t, owner, lower, suffixes);
-    for (size_t i = 0; i < service->n_methods; i++)
-        add(t, owner, gen_format(t->arena, "%s__%s", lower, service->methods[i].name));
+    add(t, &owner, gen_format(t->arena, "%s__%s", lower, method->name));
+    add_statics(t, &owner, service, method);
 }
 
 static void add_service(struct table *t, const struct gen_service *service)
 {
-    static const char *const suffixes[] = {"_ops", "_register"};
+    static const char *const ours[] = {"_ops", "_register"};
+    static const char *const of_protoc_c[] = {"__init", "__descriptor", "__create_service"};
+    const char *lower = gen_name_lower(t->arena, service->c_name, "__");
     struct symbol owner = {.what = gen_format(t->arena, "service %s", service->full_name),
                            .at = service->at,
                            .wanted = service->file->wanted};
     add(t, &owner, service->variable);
-    ADD_SUFFIXED(t, &owner, service->prefix, suffixes);
-    add_service_of_protoc_c(t, &owner, service);
+    ADD_SUFFIXED(t, &owner, service->prefix, ours);
+    ADD_SUFFIXED(t, &owner, lower, of_protoc_c);
     for (size_t i = 0; i < service->n_methods; i++)
-        add_method(t, service, &service->methods[i]);
+        add_method(t, service, &service->methods[i], lower);
 }
 
 static void add_file(struct table *t, const struct gen_file *file)

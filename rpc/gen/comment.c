@@ -15,9 +15,10 @@ static char *clean(struct stint__arena *arena, const char *comment)
     gen_text_add(&t, "");
     bool line_start = true;
     for (const char *s = comment; *s != '\0'; s++) {
-        bool blank = *s != '\n' && ((unsigned char)*s < ' ' || *s == 0x7F || *s == ' ');
-        char before = t.len > 0 ? t.data[t.len - 1] : '\0';
-        if ((before == '*' && *s == '/') || (before == '/' && *s == '*'))
+        bool blank = *s != '\n' && ((unsigned char)*s <= ' ' || *s == 0x7F);
+        bool star_slash = s > comment && s[-1] == '*' && *s == '/';
+        bool slash_star = s > comment && s[-1] == '/' && *s == '*';
+        if (star_slash || slash_star)
             gen_text_add(&t, " ");
         if (!(line_start && blank))
             gen_text_add_bytes(&t, blank ? " " : s, 1);
@@ -66,6 +67,8 @@ void gen_comment_add(struct gen_text *t, const char *comment)
 {
     if (comment == NULL)
         return;
+    if (comment[0] == '*' && (comment[1] == '\n' || comment[1] == ' '))
+        comment++; /* it began with two stars */
     const char *s = clean(t->arena, comment);
     s += strspn(s, " \n");
     size_t left = without_blanks(s, strlen(s));

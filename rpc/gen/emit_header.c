@@ -61,8 +61,6 @@ static const char ops_member[] =
     "    stint_code (*$member$)(void *self, const stint_ctx *ctx, const $request$ *req, "
     "$reply$ *rep, stint_call *call);\n";
 
-static const char ops_nothing[] = "    char no_methods; /* the service has none */\n";
-
 static const char ops_end[] =
     "} $prefix$_ops;\n"
     "\n"
@@ -110,7 +108,6 @@ static void emit_service(struct gen_text *t, const struct gen_service *service)
     gen_template_add(t, ops_begin, vars);
     for (size_t i = 0; i < service->n_methods; i++)
         emit_method(t, ops_member, &service->methods[i]);
-    gen_text_add(t, service->n_methods == 0 ? ops_nothing : "");
     gen_template_add(t, ops_end, vars);
     for (size_t i = 0; i < service->n_methods; i++)
         emit_method(t, server_method, &service->methods[i]);

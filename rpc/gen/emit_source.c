@@ -19,7 +19,7 @@ static const char index_begin[] = "\n"
 
 static const char index_member[] = "    $index$,\n";
 
-static const char index_end[] = "};\n";
+static const char table_end[] = "};\n";
 
 static const char methods_begin[] = "\n"
                                     "static const stint_method methods_$name$[] = {\n";
@@ -41,7 +41,7 @@ static const char method_functions[] =
     "    const $prefix$_ops *impl = ops;\n"
     "    if (impl->$member$ == NULL)\n"
     "        return stint_call_fail(call, STINT_UNIMPLEMENTED, \"%s is not implemented\", "
-    "methods_$name$[$index$].path);\n"
+    "stint_call_method(call));\n"
     "    return impl->$member$(self, ctx, (const $request$ *)req, ($reply$ *)rep, call);\n"
     "}\n"
     "\n"
@@ -49,8 +49,9 @@ static const char method_functions[] =
     "$reply$ **ret_rep, stint_error *err)\n"
     "{\n"
     "    ProtobufCMessage *rep = NULL;\n"
-    "    stint_code code = stint_invoke(ctx, ch, &methods_$name$[$index$], "
-    "(const ProtobufCMessage *)req, &rep, err);\n"
+    "    const stint_method *method = &methods_$name$[$index$];\n"
+    "    stint_code code = stint_invoke(ctx, ch, method, (const ProtobufCMessage *)req, &rep, "
+    "err);\n"
     "    *ret_rep = ($reply$ *)rep;\n"
     "    return code;\n"
     "}\n"
@@ -64,16 +65,20 @@ static const char method_functions[] =
     "stint_code $function$_async(const stint_ctx *ctx, stint_channel *ch, const $request$ *req, "
     "$function$_done *done, void *arg, stint_error *err)\n"
     "{\n"
-    "    const stint_completion then = {thunk_$method$, (void (*)(void))done, arg};\n"
-    "    return stint_invoke_async(ctx, ch, &methods_$name$[$index$], "
-    "(const ProtobufCMessage *)req, &then, err);\n"
+    "    const stint_method *method = &methods_$name$[$index$];\n"
+    "    const stint_completion then = {\n"
+    "        .thunk = thunk_$method$,\n"
+    "        .fn = (void (*)(void))done,\n"
+    "        .arg = arg,\n"
+    "    };\n"
+    "    return stint_invoke_async(ctx, ch, method, (const ProtobufCMessage *)req, &then, err);\n"
     "}\n"
     "\n"
     "void $function$_group(stint_group *g, stint_channel *ch, const $request$ *req, "
     "$reply$ **ret_rep)\n"
     "{\n"
-    "    stint_group_invoke(g, ch, &methods_$name$[$index$], (const ProtobufCMessage *)req, "
-    "ret_rep);\n"
+    "    const stint_method *method = &methods_$name$[$index$];\n"
+    "    stint_group_invoke(g, ch, method, (const ProtobufCMessage *)req, ret_rep);\n"
     "}\n"
     "\n"
     "void $function$_finish(stint_ticket *ticket, stint_code code, const $reply$ *rep, "
@@ -91,8 +96,8 @@ static const char service_variable[] = "\n"
                                        "const stint_service $variable$ = {\n"
                                        "    .name = \"$service$\",\n"
                                        "    .n_methods = $n_methods$,\n"
-                                       "    .methods = $methods$,\n"
-                                       "    .dispatch = $dispatch$,\n"
+                                       "    .methods = methods_$name$,\n"
+                                       "    .dispatch = dispatch_$name$,\n"
                                        "};\n";
 
 static const char service_register[] =
@@ -157,30 +162,25 @@ static void emit_methods(struct gen_text *t, const char *template,
 static void emit_service(struct gen_text *t, const struct gen_service *service)
 {
     struct stint__arena *arena = t->arena;
-    bool empty = service->n_methods == 0; /* arrays and enums cannot be */
     const struct gen_var vars[] = {
         {"service", service->full_name},
         {"variable", service->variable},
         {"prefix", service->prefix},
         {"name", service->name},
         {"n_methods", gen_format(arena, "%zu", service->n_methods)},
-        {"methods", empty ? "NULL" : gen_format(arena, "methods_%s", service->name)},
-        {"dispatch", empty ? "NULL" : gen_format(arena, "dispatch_%s", service->name)},
         {NULL, NULL},
     };
     gen_template_add(t, service_begin, vars);
-    if (!empty) {
-        gen_template_add(t, index_begin, vars);
-        emit_methods(t, index_member, service);
-        gen_template_add(t, index_end, vars);
-        gen_template_add(t, methods_begin, vars);
-        emit_methods(t, methods_member, service);
-        gen_template_add(t, index_end, vars);
-        emit_methods(t, method_functions, service);
-        gen_template_add(t, dispatch_begin, vars);
-        emit_methods(t, dispatch_member, service);
-        gen_template_add(t, index_end, vars);
-    }
+    gen_template_add(t, index_begin, vars);
+    emit_methods(t, index_member, service);
+    gen_template_add(t, table_end, vars);
+    gen_template_add(t, methods_begin, vars);
+    emit_methods(t, methods_member, service);
+    gen_template_add(t, table_end, vars);
+    emit_methods(t, method_functions, service);
+    gen_template_add(t, dispatch_begin, vars);
+    emit_methods(t, dispatch_member, service);
+    gen_template_add(t, table_end, vars);
     gen_template_add(t, service_variable, vars);
     gen_template_add(t, service_register, vars);
 }

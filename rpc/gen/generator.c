@@ -27,7 +27,7 @@ static void add_file(response_proto *response, struct stint__arena *arena,
 
 static void add_files(response_proto *response, const struct gen_model *model)
 {
-    response->file = gen_alloc_array(model->arena, 2 * model->n_files, sizeof *response->file);
+    response->file = gen_alloc_array(model->arena, 2 * model->n_files, sizeof(response_file *));
     for (size_t i = 0; i < model->n_files; i++) {
         if (!model->files[i].wanted)
             continue;
@@ -58,7 +58,7 @@ static void answer(response_proto *response, struct stint__arena *arena,
     if (errors.count == 0)
         add_files(response, &model);
     else
-        response->error = errors.text.data;
+        response->error = gen_format(arena, "%s", gen_errors_text(&errors));
 }
 
 bool gen_run(struct stint__arena *arena, struct gen_bytes bytes, struct gen_bytes *ret_response,

@@ -99,6 +99,9 @@ static struct gen_method build_method(struct gen_model *model, const struct gen_
     struct gen_method_options options = {0};
     if (service->file->wanted)
         options = gen_options_method(model->errors, &at, proto->options);
+    const Google__Protobuf__ServiceOptions *of_service = service->proto->options;
+    if (of_service != NULL && of_service->has_deprecated && of_service->deprecated)
+        options.deprecated = true;
     return (struct gen_method){
         .proto = proto,
         .at = at,
@@ -122,11 +125,12 @@ static struct gen_service build_service(struct gen_model *model, const struct ge
         .file = file,
         .at = gen_place_member(file->at, GEN_FILE_SERVICE, index),
         .full_name = full_name,
-        .prefix = gen_name_lower(arena, c_full_name(arena, file, full_name), "_"),
+        .c_name = c_full_name(arena, file, full_name),
         .name = gen_name_lower(arena, proto->name, ""),
         .methods = gen_alloc_array(arena, proto->n_method, sizeof(struct gen_method)),
         .n_methods = proto->n_method,
     };
+    service.prefix = gen_name_lower(arena, service.c_name, "_");
     service.variable = gen_name_safe(arena, service.prefix);
     for (size_t i = 0; i < service.n_methods; i++)
         service.methods[i] = build_method(model, &service, i);
@@ -144,7 +148,8 @@ static struct gen_file build_file(struct gen_model *model,
     };
     const char *c_package = file.options.c_package;
     if (c_package != NULL && !gen_name_is_qualified(c_package)) {
-        gen_error(model->errors, &file.at, "c_package \"%s\" is no name of a package", c_package);
+        struct gen_place at = gen_options_file_place(proto, GEN_OPTION_C_PACKAGE);
+        gen_error(model->errors, &at, "c_package \"%s\" is no name of a package", c_package);
         file.options.c_package = NULL;
     }
     return file;

@@ -36,6 +36,7 @@ struct gen_service {
     const struct gen_file *file;
     struct gen_place at;
     const char *full_name; /* "shop.v1.Gateway" */
+    const char *c_name;    /* the same, with the package that C sees */
     const char *prefix;    /* "shop_v1_gateway" */
     const char *variable;  /* the same, but no keyword */
     const char *name;      /* "gateway" */

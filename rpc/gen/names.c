@@ -22,12 +22,16 @@ static bool is_digit(char c)
 
 static char to_upper(char c)
 {
-    return c >= 'a' && c <= 'z' ? (char)(c - 'a' + 'A') : c;
+    if (c >= 'a' && c <= 'z')
+        return (char)(c - 'a' + 'A');
+    return c;
 }
 
 static char to_lower(char c)
 {
-    return is_upper(c) ? (char)(c - 'A' + 'a') : c;
+    if (is_upper(c))
+        return (char)(c - 'A' + 'a');
+    return c;
 }
 
 static void add_char(struct gen_text *t, char c)
@@ -44,7 +48,8 @@ static void add_camel(struct gen_text *t, const char *s, size_t n)
             next_is_upper = true;
             continue;
         }
-        add_char(t, next_is_upper ? to_upper(s[i]) : s[i]);
+        char upper = to_upper(s[i]);
+        gen_text_add_bytes(t, next_is_upper ? &upper : &s[i], 1);
         next_is_upper = false;
     }
 }
@@ -97,20 +102,33 @@ char *gen_name_upper(struct stint__arena *arena, const char *name)
     return s;
 }
 
+/* Words have a blank on each side. */
+static bool is_one_of(struct stint__arena *arena, const char *words, const char *name)
+{
+    return strstr(words, gen_format(arena, " %s ", name)) != NULL;
+}
+
+bool gen_name_is_keyword(struct stint__arena *arena, const char *name)
+{
+    static const char words[] =
+        " alignas alignof asm auto bool break case char const constexpr continue default do double"
+        " else enum extern false float for goto if inline int long nullptr register restrict return"
+        " short signed sizeof static static_assert struct switch thread_local true typedef typeof"
+        " typeof_unqual union unsigned void volatile while ";
+    return is_one_of(arena, words, name);
+}
+
 const char *gen_name_safe(struct stint__arena *arena, const char *name)
 {
-    /* Those of C11 and C++20 that have a lower-case letter only. */
-    static const char words[] =
-        " alignas alignof and and_eq asm auto bitand bitor bool break case catch char char8_t"
-        " char16_t char32_t class compl concept const const_cast consteval constexpr constinit"
-        " continue co_await co_return co_yield decltype default delete do double dynamic_cast else"
-        " enum explicit export extern false float for friend goto if inline int long main mutable"
-        " namespace new noexcept not not_eq nullptr operator or or_eq private protected public"
-        " register reinterpret_cast requires restrict return short signed sizeof static"
-        " static_assert static_cast struct switch template this thread_local throw true try typedef"
-        " typeid typename union unsigned using virtual void volatile wchar_t while xor xor_eq ";
-    return strstr(words, gen_format(arena, " %s ", name)) != NULL ? gen_format(arena, "%s_", name)
-                                                                  : name;
+    static const char words_of_cxx[] =
+        " and and_eq bitand bitor catch char16_t char32_t char8_t class co_await co_return co_yield"
+        " compl concept const_cast consteval constinit decltype delete dynamic_cast explicit export"
+        " friend mutable namespace new noexcept not not_eq operator or or_eq private protected"
+        " public reinterpret_cast requires static_cast template this throw try typeid typename"
+        " using virtual wchar_t xor xor_eq ";
+    bool safe = !gen_name_is_keyword(arena, name) && !is_one_of(arena, words_of_cxx, name) &&
+                strcmp(name, "main") != 0;
+    return safe ? name : gen_format(arena, "%s_", name);
 }
 
 char *gen_name_without_proto(struct stint__arena *arena, const char *file)
@@ -129,8 +147,11 @@ char *gen_name_guard(struct stint__arena *arena, const char *base)
 {
     /* An identifier must not begin with a digit. */
     char *s = gen_format(arena, "%s%s_STINT_H", is_digit(base[0]) ? "P" : "", base);
-    for (char *p = s; *p != '\0'; p++)
-        *p = is_letter(*p) || is_digit(*p) ? to_upper(*p) : '_';
+    for (char *p = s; *p != '\0'; p++) {
+        if (!is_letter(*p) && !is_digit(*p))
+            *p = '_';
+        *p = to_upper(*p);
+    }
     return s;
 }
 

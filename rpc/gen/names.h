@@ -18,6 +18,9 @@ char *gen_name_lower(struct stint__arena *arena, const char *full_name, const ch
 
 char *gen_name_upper(struct stint__arena *arena, const char *name); /* toupper of each letter */
 
+/* True for keywords of C11 to C23, for GNU's, and for what <stdbool.h> defines. */
+bool gen_name_is_keyword(struct stint__arena *arena, const char *name);
+
 /* `name`, or `name_` if name is a keyword of C or C++, or main. */
 const char *gen_name_safe(struct stint__arena *arena, const char *name);
 

@@ -17,12 +17,7 @@ enum {
     METHOD_SHORT = 3,
 };
 
-/* Numbers of protobuf-c/protobuf-c.proto. */
-enum {
-    PB_C_FILE_EXTENSION = 1019,
-    PB_C_NO_GENERATE = 1,
-    PB_C_C_PACKAGE = 6,
-};
+enum { PB_C_FILE_EXTENSION = 1019 }; /* of protobuf-c/protobuf-c.proto */
 
 enum { WIRE_VARINT = 0, WIRE_FIXED64 = 1, WIRE_BYTES = 2, WIRE_FIXED32 = 5 };
 
@@ -82,14 +77,21 @@ struct gen_file_options gen_options_file(struct stint__arena *arena,
         if (!open_extension(&r, &file->options->base.unknown_fields[i], PB_C_FILE_EXTENSION))
             continue;
         for (struct field f; next_field(&r, &f);) {
-            if (f.number == PB_C_NO_GENERATE && f.wire == WIRE_VARINT)
+            if (f.number == GEN_OPTION_NO_GENERATE && f.wire == WIRE_VARINT)
                 result.no_generate = f.value != 0;
-            else if (f.number == PB_C_C_PACKAGE && f.wire == WIRE_BYTES)
+            else if (f.number == GEN_OPTION_C_PACKAGE && f.wire == WIRE_BYTES)
                 result.c_package =
                     gen_format(arena, "%.*s", (int)f.bytes.len, (const char *)f.bytes.data);
         }
     }
     return result;
+}
+
+struct gen_place gen_options_file_place(const Google__Protobuf__FileDescriptorProto *file,
+                                        enum gen_file_option option)
+{
+    struct gen_place at = gen_place_step(gen_place_file(file), GEN_FILE_OPTIONS);
+    return gen_place_step(gen_place_step(at, PB_C_FILE_EXTENSION), (int32_t)option);
 }
 
 /* "250ms" in microseconds; 0 if s is not a whole number above 0 with a unit, or too large. */

@@ -15,6 +15,11 @@ struct gen_file_options {
 struct gen_file_options gen_options_file(struct stint__arena *arena,
                                          const Google__Protobuf__FileDescriptorProto *file);
 
+/* Where the file sets one of them. */
+enum gen_file_option { GEN_OPTION_NO_GENERATE = 1, GEN_OPTION_C_PACKAGE = 6 };
+struct gen_place gen_options_file_place(const Google__Protobuf__FileDescriptorProto *file,
+                                        enum gen_file_option option);
+
 struct gen_method_options {
     int64_t timeout_us; /* 0: none */
     bool idempotent, is_short, deprecated;

@@ -65,12 +65,6 @@ const char *gen_place_text(struct stint__arena *arena, const struct gen_place *a
                       (long long)loc->span[1] + 1);
 }
 
-int32_t gen_place_line(const struct gen_place *at)
-{
-    const location *loc = nearest(at);
-    return loc != NULL && loc->span[0] < INT32_MAX ? loc->span[0] + 1 : 0;
-}
-
 const char *gen_place_comment(const struct gen_place *at)
 {
     const location *loc = nearest(at);
@@ -91,4 +85,12 @@ void gen_error(struct gen_errors *errors, const struct gen_place *at, const char
     va_start(args, fmt);
     gen_text_vprintf(t, fmt, args);
     va_end(args);
+}
+
+const char *gen_errors_text(struct gen_errors *errors)
+{
+    if (errors->count <= ERRORS_MAX)
+        return errors->text.data;
+    return gen_format(errors->text.arena, "%s\nand %zu more", errors->text.data,
+                      errors->count - ERRORS_MAX);
 }

@@ -18,10 +18,10 @@
 enum gen_step {
     GEN_FILE_MESSAGE = 4,
     GEN_FILE_SERVICE = 6,
+    GEN_FILE_OPTIONS = 8,
     GEN_FILE_SYNTAX = 12,
     GEN_MESSAGE_FIELD = 2,
     GEN_MESSAGE_NESTED = 3,
-    GEN_MESSAGE_EXTENSION = 6,
     GEN_SERVICE_METHOD = 2,
     GEN_METHOD_INPUT = 2,
     GEN_METHOD_OUTPUT = 3,
@@ -47,13 +47,11 @@ struct gen_place gen_place_member(struct gen_place at, enum gen_step field, size
  * "file" when nothing is known. */
 const char *gen_place_text(struct stint__arena *arena, const struct gen_place *at);
 
-/* The line alone; 0 if unknown. */
-int32_t gen_place_line(const struct gen_place *at);
-
 /* The comment before (or, failing that, behind) the place; NULL if there is none. */
 const char *gen_place_comment(const struct gen_place *at);
 
-/* Errors for the user, one on a line: "file:line:column: text"; just the text if `at` is NULL. */
+/* Errors for the user, one on a line: "file:line:column: text"; just the text if `at` is NULL. Only
+ * the first 20 are kept. */
 struct gen_errors {
     struct gen_text text;
     size_t count;
@@ -61,5 +59,8 @@ struct gen_errors {
 
 void gen_error(struct gen_errors *errors, const struct gen_place *at, const char *fmt, ...)
     STINT_PRINTF(3, 4);
+
+/* All of them, and how many were not kept. */
+const char *gen_errors_text(struct gen_errors *errors);
 
 #endif

@@ -30,18 +30,23 @@ static char *expand(struct stint__arena *arena, const char *template, const stru
     }
 }
 
-/* Where the arguments of a line begin: behind the last "(" that is in no other; NULL if none. */
-static const char *arguments(const char *line, const char *end)
+/* Where the arguments of a line begin, if it ends with a call or a declaration: behind the last "("
+ * that is in no other. Else behind its "=". NULL if there is neither. */
+static const char *breakable(const char *line, const char *end)
 {
     const char *begin = NULL;
+    const char *assigned = NULL;
     int depth = 0;
     for (const char *s = line; s < end; s++) {
         if (*s == '(' && depth++ == 0)
             begin = s + 1;
         else if (*s == ')')
             depth--;
+        else if (*s == '=' && depth == 0 && s + 1 < end)
+            assigned = s + 1;
     }
-    return begin;
+    bool is_call = begin != NULL && (end[-1] == ')' || end[-2] == ')');
+    return is_call ? begin : assigned;
 }
 
 /* The length of the argument at s, with its comma, or with all that is left. */
@@ -56,44 +61,16 @@ static size_t argument_length(const char *s, const char *end)
     return (size_t)(end - s);
 }
 
-static size_t longest_argument(const char *s, const char *end)
+/* Adds what is between s and end: as many arguments on each line as fit, `indent` blanks in front.
+ * `column` is where the text stands. */
+static void add_arguments(struct gen_text *t, const char *s, const char *end, size_t column,
+                          size_t indent)
 {
-    size_t longest = 0;
-    while (s < end) {
-        size_t n = argument_length(s, end);
-        longest = n > longest ? n : longest;
-        s += n + (s + n < end && s[n] == ' ');
-    }
-    return longest;
-}
-
-static void add_spaces(struct gen_text *t, size_t n)
-{
-    gen_text_printf(t, "%*s", (int)n, "");
-}
-
-/* Adds a line, broken between its arguments if it is too long: as many on each as fit, aligned
- * behind the parenthesis, or, where one would not fit there, indented once more than the line. */
-static void add_line(struct gen_text *t, const char *line, const char *end)
-{
-    const char *s = (size_t)(end - line) > GEN_COLUMNS ? arguments(line, end) : NULL;
-    if (s == NULL) {
-        gen_text_add_bytes(t, line, (size_t)(end - line));
-        return;
-    }
-    size_t indent = (size_t)(s - line);
-    size_t column = indent;
-    gen_text_add_bytes(t, line, indent);
-    if (indent + longest_argument(s, end) > GEN_COLUMNS) {
-        indent = strspn(line, " ") + 4;
-        column = GEN_COLUMNS; /* nothing more on this line */
-    }
     bool first = column == indent;
     while (s < end) {
         size_t n = argument_length(s, end);
         if (column + !first + n > GEN_COLUMNS) {
-            gen_text_add(t, "\n");
-            add_spaces(t, indent);
+            gen_text_printf(t, "\n%*s", (int)indent, "");
             column = indent;
         } else if (!first) {
             gen_text_add(t, " ");
@@ -104,6 +81,51 @@ static void add_line(struct gen_text *t, const char *line, const char *end)
         s += n + (s + n < end && s[n] == ' ');
         first = false;
     }
+}
+
+static size_t count_lines(const struct gen_text *t)
+{
+    size_t n = 1;
+    for (const char *s = t->data; (s = strchr(s, '\n')) != NULL; s++)
+        n++;
+    return n;
+}
+
+/* True if a line of the text, which begins in `column`, ends past the last one. */
+static bool too_long(const struct gen_text *t, size_t column)
+{
+    for (const char *s = t->data;; column = 0) {
+        size_t n = strcspn(s, "\n");
+        if (column + n > GEN_COLUMNS)
+            return true;
+        if (s[n] == '\0')
+            return false;
+        s += n + 1;
+    }
+}
+
+/* Adds a line, broken if it is too long: between its arguments, aligned behind the parenthesis, or,
+ * where one would not fit there or a call would take more lines, indented once more than the line;
+ * or behind "=". */
+static void add_line(struct gen_text *t, const char *line, const char *end)
+{
+    const char *s = (size_t)(end - line) > GEN_COLUMNS ? breakable(line, end) : NULL;
+    if (s == NULL) {
+        gen_text_add_bytes(t, line, (size_t)(end - line));
+        return;
+    }
+    size_t column = (size_t)(s - line);
+    gen_text_add_bytes(t, line, column);
+    size_t indent = strspn(line, " ");
+    bool is_return = strncmp(line + indent, "return ", strlen("return ")) == 0;
+    struct gen_text aligned, indented;
+    gen_text_init(&aligned, t->arena);
+    gen_text_init(&indented, t->arena);
+    add_arguments(&aligned, s, end, column, column);
+    add_arguments(&indented, s + (*s == ' '), end, GEN_COLUMNS, indent + 4);
+    bool better = s[-1] != '(' || too_long(&aligned, column) ||
+                  (is_return && count_lines(&indented) < count_lines(&aligned));
+    gen_text_add(t, better ? indented.data : aligned.data);
 }
 
 void gen_template_add(struct gen_text *t, const char *template, const struct gen_var *vars)

@@ -25,7 +25,7 @@ static stint_code dispatch_gateway_place_order(void *self, const void *ops, cons
     const shop_v1_gateway_ops *impl = ops;
     if (impl->place_order == NULL)
         return stint_call_fail(call, STINT_UNIMPLEMENTED, "%s is not implemented",
-                               methods_gateway[METHOD_GATEWAY_PLACE_ORDER].path);
+                               stint_call_method(call));
     return impl->place_order(self, ctx, (const Shop__V1__OrderRequest *)req,
                              (Shop__V1__OrderReply *)rep, call);
 }
@@ -35,8 +35,8 @@ stint_code shop_v1_gateway_place_order(const stint_ctx *ctx, stint_channel *ch,
                                        Shop__V1__OrderReply **ret_rep, stint_error *err)
 {
     ProtobufCMessage *rep = NULL;
-    stint_code code = stint_invoke(ctx, ch, &methods_gateway[METHOD_GATEWAY_PLACE_ORDER],
-                                   (const ProtobufCMessage *)req, &rep, err);
+    const stint_method *method = &methods_gateway[METHOD_GATEWAY_PLACE_ORDER];
+    stint_code code = stint_invoke(ctx, ch, method, (const ProtobufCMessage *)req, &rep, err);
     *ret_rep = (Shop__V1__OrderReply *)rep;
     return code;
 }
@@ -52,17 +52,21 @@ stint_code shop_v1_gateway_place_order_async(const stint_ctx *ctx, stint_channel
                                              shop_v1_gateway_place_order_done *done, void *arg,
                                              stint_error *err)
 {
-    const stint_completion then = {thunk_gateway_place_order, (void (*)(void))done, arg};
-    return stint_invoke_async(ctx, ch, &methods_gateway[METHOD_GATEWAY_PLACE_ORDER],
-                              (const ProtobufCMessage *)req, &then, err);
+    const stint_method *method = &methods_gateway[METHOD_GATEWAY_PLACE_ORDER];
+    const stint_completion then = {
+        .thunk = thunk_gateway_place_order,
+        .fn = (void (*)(void))done,
+        .arg = arg,
+    };
+    return stint_invoke_async(ctx, ch, method, (const ProtobufCMessage *)req, &then, err);
 }
 
 void shop_v1_gateway_place_order_group(stint_group *g, stint_channel *ch,
                                        const Shop__V1__OrderRequest *req,
                                        Shop__V1__OrderReply **ret_rep)
 {
-    stint_group_invoke(g, ch, &methods_gateway[METHOD_GATEWAY_PLACE_ORDER],
-                       (const ProtobufCMessage *)req, ret_rep);
+    const stint_method *method = &methods_gateway[METHOD_GATEWAY_PLACE_ORDER];
+    stint_group_invoke(g, ch, method, (const ProtobufCMessage *)req, ret_rep);
 }
 
 void shop_v1_gateway_place_order_finish(stint_ticket *ticket, stint_code code,
@@ -112,7 +116,7 @@ static stint_code dispatch_checkout_buy(void *self, const void *ops, const stint
     const shop_v1_checkout_ops *impl = ops;
     if (impl->buy == NULL)
         return stint_call_fail(call, STINT_UNIMPLEMENTED, "%s is not implemented",
-                               methods_checkout[METHOD_CHECKOUT_BUY].path);
+                               stint_call_method(call));
     return impl->buy(self, ctx, (const Shop__V1__OrderRequest *)req, (Shop__V1__OrderReply *)rep,
                      call);
 }
@@ -122,8 +126,8 @@ stint_code shop_v1_checkout_buy(const stint_ctx *ctx, stint_channel *ch,
                                 stint_error *err)
 {
     ProtobufCMessage *rep = NULL;
-    stint_code code = stint_invoke(ctx, ch, &methods_checkout[METHOD_CHECKOUT_BUY],
-                                   (const ProtobufCMessage *)req, &rep, err);
+    const stint_method *method = &methods_checkout[METHOD_CHECKOUT_BUY];
+    stint_code code = stint_invoke(ctx, ch, method, (const ProtobufCMessage *)req, &rep, err);
     *ret_rep = (Shop__V1__OrderReply *)rep;
     return code;
 }
@@ -138,16 +142,20 @@ stint_code shop_v1_checkout_buy_async(const stint_ctx *ctx, stint_channel *ch,
                                       const Shop__V1__OrderRequest *req,
                                       shop_v1_checkout_buy_done *done, void *arg, stint_error *err)
 {
-    const stint_completion then = {thunk_checkout_buy, (void (*)(void))done, arg};
-    return stint_invoke_async(ctx, ch, &methods_checkout[METHOD_CHECKOUT_BUY],
-                              (const ProtobufCMessage *)req, &then, err);
+    const stint_method *method = &methods_checkout[METHOD_CHECKOUT_BUY];
+    const stint_completion then = {
+        .thunk = thunk_checkout_buy,
+        .fn = (void (*)(void))done,
+        .arg = arg,
+    };
+    return stint_invoke_async(ctx, ch, method, (const ProtobufCMessage *)req, &then, err);
 }
 
 void shop_v1_checkout_buy_group(stint_group *g, stint_channel *ch,
                                 const Shop__V1__OrderRequest *req, Shop__V1__OrderReply **ret_rep)
 {
-    stint_group_invoke(g, ch, &methods_checkout[METHOD_CHECKOUT_BUY], (const ProtobufCMessage *)req,
-                       ret_rep);
+    const stint_method *method = &methods_checkout[METHOD_CHECKOUT_BUY];
+    stint_group_invoke(g, ch, method, (const ProtobufCMessage *)req, ret_rep);
 }
 
 void shop_v1_checkout_buy_finish(stint_ticket *ticket, stint_code code,
@@ -197,7 +205,7 @@ static stint_code dispatch_pricing_quote(void *self, const void *ops, const stin
     const shop_v1_pricing_ops *impl = ops;
     if (impl->quote == NULL)
         return stint_call_fail(call, STINT_UNIMPLEMENTED, "%s is not implemented",
-                               methods_pricing[METHOD_PRICING_QUOTE].path);
+                               stint_call_method(call));
     return impl->quote(self, ctx, (const Shop__V1__QuoteRequest *)req, (Shop__V1__QuoteReply *)rep,
                        call);
 }
@@ -207,8 +215,8 @@ stint_code shop_v1_pricing_quote(const stint_ctx *ctx, stint_channel *ch,
                                  stint_error *err)
 {
     ProtobufCMessage *rep = NULL;
-    stint_code code = stint_invoke(ctx, ch, &methods_pricing[METHOD_PRICING_QUOTE],
-                                   (const ProtobufCMessage *)req, &rep, err);
+    const stint_method *method = &methods_pricing[METHOD_PRICING_QUOTE];
+    stint_code code = stint_invoke(ctx, ch, method, (const ProtobufCMessage *)req, &rep, err);
     *ret_rep = (Shop__V1__QuoteReply *)rep;
     return code;
 }
@@ -224,16 +232,20 @@ stint_code shop_v1_pricing_quote_async(const stint_ctx *ctx, stint_channel *ch,
                                        shop_v1_pricing_quote_done *done, void *arg,
                                        stint_error *err)
 {
-    const stint_completion then = {thunk_pricing_quote, (void (*)(void))done, arg};
-    return stint_invoke_async(ctx, ch, &methods_pricing[METHOD_PRICING_QUOTE],
-                              (const ProtobufCMessage *)req, &then, err);
+    const stint_method *method = &methods_pricing[METHOD_PRICING_QUOTE];
+    const stint_completion then = {
+        .thunk = thunk_pricing_quote,
+        .fn = (void (*)(void))done,
+        .arg = arg,
+    };
+    return stint_invoke_async(ctx, ch, method, (const ProtobufCMessage *)req, &then, err);
 }
 
 void shop_v1_pricing_quote_group(stint_group *g, stint_channel *ch,
                                  const Shop__V1__QuoteRequest *req, Shop__V1__QuoteReply **ret_rep)
 {
-    stint_group_invoke(g, ch, &methods_pricing[METHOD_PRICING_QUOTE], (const ProtobufCMessage *)req,
-                       ret_rep);
+    const stint_method *method = &methods_pricing[METHOD_PRICING_QUOTE];
+    stint_group_invoke(g, ch, method, (const ProtobufCMessage *)req, ret_rep);
 }
 
 void shop_v1_pricing_quote_finish(stint_ticket *ticket, stint_code code,
@@ -283,7 +295,7 @@ static stint_code dispatch_stock_reserve(void *self, const void *ops, const stin
     const shop_v1_stock_ops *impl = ops;
     if (impl->reserve == NULL)
         return stint_call_fail(call, STINT_UNIMPLEMENTED, "%s is not implemented",
-                               methods_stock[METHOD_STOCK_RESERVE].path);
+                               stint_call_method(call));
     return impl->reserve(self, ctx, (const Shop__V1__ReserveRequest *)req,
                          (Shop__V1__ReserveReply *)rep, call);
 }
@@ -293,8 +305,8 @@ stint_code shop_v1_stock_reserve(const stint_ctx *ctx, stint_channel *ch,
                                  Shop__V1__ReserveReply **ret_rep, stint_error *err)
 {
     ProtobufCMessage *rep = NULL;
-    stint_code code = stint_invoke(ctx, ch, &methods_stock[METHOD_STOCK_RESERVE],
-                                   (const ProtobufCMessage *)req, &rep, err);
+    const stint_method *method = &methods_stock[METHOD_STOCK_RESERVE];
+    stint_code code = stint_invoke(ctx, ch, method, (const ProtobufCMessage *)req, &rep, err);
     *ret_rep = (Shop__V1__ReserveReply *)rep;
     return code;
 }
@@ -310,17 +322,21 @@ stint_code shop_v1_stock_reserve_async(const stint_ctx *ctx, stint_channel *ch,
                                        shop_v1_stock_reserve_done *done, void *arg,
                                        stint_error *err)
 {
-    const stint_completion then = {thunk_stock_reserve, (void (*)(void))done, arg};
-    return stint_invoke_async(ctx, ch, &methods_stock[METHOD_STOCK_RESERVE],
-                              (const ProtobufCMessage *)req, &then, err);
+    const stint_method *method = &methods_stock[METHOD_STOCK_RESERVE];
+    const stint_completion then = {
+        .thunk = thunk_stock_reserve,
+        .fn = (void (*)(void))done,
+        .arg = arg,
+    };
+    return stint_invoke_async(ctx, ch, method, (const ProtobufCMessage *)req, &then, err);
 }
 
 void shop_v1_stock_reserve_group(stint_group *g, stint_channel *ch,
                                  const Shop__V1__ReserveRequest *req,
                                  Shop__V1__ReserveReply **ret_rep)
 {
-    stint_group_invoke(g, ch, &methods_stock[METHOD_STOCK_RESERVE], (const ProtobufCMessage *)req,
-                       ret_rep);
+    const stint_method *method = &methods_stock[METHOD_STOCK_RESERVE];
+    stint_group_invoke(g, ch, method, (const ProtobufCMessage *)req, ret_rep);
 }
 
 void shop_v1_stock_reserve_finish(stint_ticket *ticket, stint_code code,
