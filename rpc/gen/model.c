@@ -98,7 +98,7 @@ static struct gen_method build_method(struct gen_model *model, const struct gen_
     /* What is wrong with an imported file's options is told when that file is generated. */
     struct gen_method_options options = {0};
     if (service->file->wanted)
-        options = gen_options_method(model->errors, &at, proto->options);
+        options = gen_options_method(model->errors, &at, proto->options, model->has_options);
     const Google__Protobuf__ServiceOptions *of_service = service->proto->options;
     if (of_service != NULL && of_service->has_deprecated && of_service->deprecated)
         options.deprecated = true;
@@ -177,8 +177,12 @@ struct gen_model gen_model_build(const Google__Protobuf__Compiler__CodeGenerator
 {
     struct gen_model model = {.arena = errors->text.arena, .errors = errors};
     model.files = gen_alloc_array(model.arena, request->n_proto_file, sizeof *model.files);
-    for (; model.n_files < request->n_proto_file; model.n_files++)
-        model.files[model.n_files] = build_file(&model, request->proto_file[model.n_files]);
+    for (; model.n_files < request->n_proto_file; model.n_files++) {
+        const Google__Protobuf__FileDescriptorProto *proto = request->proto_file[model.n_files];
+        model.files[model.n_files] = build_file(&model, proto);
+        if (strcmp(proto->name, "stint/options.proto") == 0)
+            model.has_options = true;
+    }
     for (size_t i = 0; i < request->n_file_to_generate; i++) {
         if (!mark_wanted(&model, request->file_to_generate[i]))
             gen_error(errors, NULL, "%s is to be generated but is not in the request",

@@ -59,6 +59,7 @@ struct gen_model {
     struct gen_errors *errors;
     struct gen_file *files;
     size_t n_files;
+    bool has_options;             /* stint/options.proto is among the files */
     struct gen_message *messages; /* sorted by full_name */
     size_t n_messages;
 };

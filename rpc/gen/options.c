@@ -172,7 +172,8 @@ static void read_method_extension(struct method_reader *m,
 }
 
 struct gen_method_options gen_options_method(struct gen_errors *errors, const struct gen_place *at,
-                                             const Google__Protobuf__MethodOptions *options)
+                                             const Google__Protobuf__MethodOptions *options,
+                                             bool stint)
 {
     struct method_reader m = {.errors = errors};
     if (options == NULL)
@@ -180,7 +181,7 @@ struct gen_method_options gen_options_method(struct gen_errors *errors, const st
     struct gen_place all = gen_place_step(*at, GEN_METHOD_OPTIONS);
     m.at = gen_place_step(all, STINT_METHOD_EXTENSION);
     m.result.deprecated = options->has_deprecated && options->deprecated;
-    for (unsigned i = 0; i < options->base.n_unknown_fields; i++)
+    for (unsigned i = 0; stint && i < options->base.n_unknown_fields; i++)
         read_method_extension(&m, &options->base.unknown_fields[i]);
 
     /* NO_SIDE_EFFECTS is the stronger promise. */

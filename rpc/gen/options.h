@@ -25,9 +25,10 @@ struct gen_method_options {
     bool idempotent, is_short, deprecated;
 };
 
-/* The options of the method at `at` (may be NULL): stint.method, idempotency_level, deprecated.
- * Tells errors about values. */
+/* The options of the method at `at` (may be NULL): idempotency_level, deprecated, and, if `stint`
+ * says that stint/options.proto is imported, stint.method. Tells errors about values. */
 struct gen_method_options gen_options_method(struct gen_errors *errors, const struct gen_place *at,
-                                             const Google__Protobuf__MethodOptions *options);
+                                             const Google__Protobuf__MethodOptions *options,
+                                             bool stint);
 
 #endif
