@@ -64,7 +64,10 @@ struct stint__incoming {
 struct stint__exchange {
     const struct stint__exchange_ops *ops;
     struct stint__list link;
-    uint32_t id; /* SP request ID, set by submit */
+    /* The transport's own, from submit to the end. */
+    uint32_t id;       /* SP request ID */
+    uint64_t call_id;  /* of the request; a reply that has another is not this one's */
+    uint64_t sent_end; /* stream transports: where the request ends among all bytes sent */
     void *priv[2];
 };
 
