@@ -14,11 +14,6 @@ void stint__reader_init(struct stint__reader *r, const void *data, size_t len)
     r->bad = false;
 }
 
-size_t stint__reader_left(const struct stint__reader *r)
-{
-    return (size_t)(r->end - r->p);
-}
-
 /* The next n bytes, or NULL and bad. */
 static const uint8_t *take(struct stint__reader *r, uint64_t n)
 {
@@ -76,7 +71,7 @@ uint64_t stint__read_le64(struct stint__reader *r)
     return read_le(r, 8);
 }
 
-uint64_t stint__read_varint(struct stint__reader *r)
+uint64_t stint__read_long_varint(struct stint__reader *r)
 {
     uint64_t v = 0;
     for (unsigned shift = 0; shift < 64; shift += 7) {
