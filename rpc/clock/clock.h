@@ -13,6 +13,9 @@
 #include <stint/macros.h>
 #include <stint/time.h>
 
+/* True if `when` has come. Cheaper than comparing with stint_now while it is some way off. */
+bool stint__clock_has_come(stint_time when);
+
 /* ---- timers ----
  *
  * One thread (the driver under a virtual clock) runs all timer functions, one at a time, without a
@@ -47,6 +50,10 @@ int stint__cond_init(pthread_cond_t *cond);
  * ended because `when` has come. May wake spuriously (true). */
 bool stint__cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *mutex, stint_time when);
 
+/* pthread_cond_wait for a condition variable on any clock. Under the virtual clock it wakes
+ * spuriously every millisecond of real time, for those whom a virtual timer cannot wake. */
+void stint__cond_wait_any(pthread_cond_t *cond, pthread_mutex_t *mutex);
+
 /* ---- time on the wire (see the envelope) ---- */
 
 /* CLOCK_BOOTTIME: comparable between processes of one boot, suspend included. */
@@ -62,6 +69,7 @@ uint64_t stint__clock_boot_domain(void);
  * may wait. */
 void stint__vclock_install(stint_time start);
 void stint__vclock_uninstall(void);
+bool stint__vclock_in_use(void);
 
 /* Moves time forward by d, stopping at each due timer to run it in this thread. */
 void stint__vclock_advance(stint_duration d);

@@ -7,8 +7,8 @@
 /* What stint_now asks; NULL: the system's clock. */
 void stint__clock_set_source(stint_time (*now)(void));
 
-/* True while the virtual clock is in use. */
-bool stint__vclock_in_use(void);
+/* The system's CLOCK_MONOTONIC, whichever clock is in use. */
+stint_time stint__clock_system_now(void);
 
 /* Moves the virtual clock forward to `when`, never back. */
 void stint__vclock_move_to(stint_time when);

@@ -19,21 +19,33 @@ static int64_t read_clock(clockid_t id)
     return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
 }
 
-static stint_time system_now(void)
+stint_time stint__clock_system_now(void)
 {
     return (stint_time){read_clock(CLOCK_MONOTONIC)};
 }
 
-static stint_time (*_Atomic source)(void) = system_now;
+static stint_time (*_Atomic source)(void) = stint__clock_system_now;
 
 void stint__clock_set_source(stint_time (*now)(void))
 {
-    atomic_store(&source, now != NULL ? now : system_now);
+    atomic_store(&source, now != NULL ? now : stint__clock_system_now);
 }
 
 stint_time stint_now(void)
 {
     return atomic_load_explicit(&source, memory_order_relaxed)();
+}
+
+bool stint__clock_has_come(stint_time when)
+{
+    /* The coarse clock is a quarter of the price. It lags behind by up to a tick, 10 ms on the
+     * slowest kernels; we take twice that and more before we believe that `when` is still to come.
+     */
+    const int64_t lag = STINT_MS(25);
+    if (atomic_load_explicit(&source, memory_order_relaxed) == stint__clock_system_now &&
+        when.ns > lag && read_clock(CLOCK_MONOTONIC_COARSE) < when.ns - lag)
+        return false;
+    return !stint_time_before(stint_now(), when);
 }
 
 stint_time stint_time_add(stint_time t, stint_duration d)

@@ -91,3 +91,13 @@ bool stint__cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *mutex, stint_
     struct timespec ts = timespec_of(when);
     return pthread_cond_timedwait(cond, mutex, &ts) != ETIMEDOUT;
 }
+
+void stint__cond_wait_any(pthread_cond_t *cond, pthread_mutex_t *mutex)
+{
+    if (!stint__vclock_in_use()) {
+        pthread_cond_wait(cond, mutex);
+        return;
+    }
+    struct timespec ts = timespec_of(stint_time_add(stint__clock_system_now(), STINT_MS(1)));
+    pthread_cond_clockwait(cond, mutex, CLOCK_MONOTONIC, &ts);
+}

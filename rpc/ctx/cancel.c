@@ -1,0 +1,234 @@
+/* cancel.c - the one transition of a context, from live to done, and looking at it.
+ *
+ * Who may make it: whoever ends a context, under the tree's lock, for the whole subtree; or whoever
+ * looks at a context and finds that its deadline has passed, for that node alone and without the
+ * lock. Both compare-and-swap `state`, so that two looks never disagree. A context's deadline is no
+ * later than its parent's, so a walk that ends a node with its deadline ends all below it likewise.
+ *
+ * Invariant [tree]: below a node that is `ended` all are, and it and they have no hooks. */
+#include "ctx_tree.h"
+
+#include <string.h>
+
+#include "alloc.h"
+
+static struct stint__cause dropped = {.text = "context dropped"};
+static struct stint__cause no_timer = {.text = "out of memory for the timer of a deadline"};
+
+/* ---- causes ---- */
+
+/* NULL when out of memory: the code alone must do. */
+static struct stint__cause *cause_new(const char *text)
+{
+    size_t size = strlen(text) + 1;
+    struct stint__cause *cause = stint__alloc(sizeof *cause + size);
+    if (cause == NULL)
+        return NULL;
+    atomic_init(&cause->refs, 1);
+    cause->text = memcpy(cause->copy, text, size);
+    return cause;
+}
+
+struct stint__cause *stint__cause_ref(struct stint__cause *cause)
+{
+    if (cause != NULL && cause->text == cause->copy)
+        atomic_fetch_add_explicit(&cause->refs, 1, memory_order_relaxed);
+    return cause;
+}
+
+void stint__cause_unref(struct stint__cause *cause)
+{
+    if (cause != NULL && cause->text == cause->copy &&
+        atomic_fetch_sub_explicit(&cause->refs, 1, memory_order_acq_rel) == 1)
+        stint__free(cause);
+}
+
+/* ---- ending ---- */
+
+struct ending {
+    stint_code code;
+    struct stint__cause *cause;
+    stint_time now; /* read when first needed; INT64_MIN: not yet */
+    struct stint__list *pending;
+};
+
+static bool past_deadline(const stint_ctx *ctx, struct ending *e)
+{
+    if (ctx->deadline.ns == STINT__NEVER.ns)
+        return false;
+    if (e->now.ns == INT64_MIN)
+        e->now = stint_now();
+    return !stint_time_before(e->now, ctx->deadline);
+}
+
+/* From live to `state`, unless somebody was first. */
+static bool set_state(stint_ctx *ctx, int state)
+{
+    int live = STINT__LIVE;
+    return atomic_compare_exchange_strong_explicit(&ctx->state, &live, state, memory_order_acq_rel,
+                                                   memory_order_acquire);
+}
+
+static void set_code(stint_ctx *ctx, stint_code code, struct stint__cause *cause)
+{
+    ctx->cause = stint__cause_ref(cause);
+    if (!set_state(ctx, (int)code)) {
+        ctx->cause = NULL;
+        stint__cause_unref(cause);
+    }
+}
+
+static void end_node_locked(stint_ctx *ctx, struct ending *e)
+{
+    ctx->ended = true;
+    if (atomic_load_explicit(&ctx->state, memory_order_acquire) == STINT__LIVE) {
+        if (past_deadline(ctx, e))
+            (void)set_state(ctx, STINT__EXPIRED);
+        else
+            set_code(ctx, e->code, e->cause);
+    }
+    if (ctx->fd >= 0)
+        stint__fd_signal(ctx->fd);
+    if (ctx->timer_armed && stint__timer_disarm(&ctx->timer))
+        ctx->timer_armed = false;
+    stint__list_splice(e->pending, &ctx->hooks);
+}
+
+static stint_ctx *node_of(struct stint__list *siblings)
+{
+    return STINT__CONTAINER_OF(siblings, stint_ctx, siblings);
+}
+
+/* The node after ctx in a walk, parents first, of what is below root; NULL at the end. Does not go
+ * below nodes that were ended before: `descend` is false there. */
+static stint_ctx *next_locked(stint_ctx *ctx, const stint_ctx *root, bool descend)
+{
+    if (descend && !stint__list_empty(&ctx->children))
+        return node_of(ctx->children.next);
+    while (ctx != root) {
+        if (ctx->siblings.next != &ctx->parent->children)
+            return node_of(ctx->siblings.next);
+        ctx = ctx->parent;
+    }
+    return NULL;
+}
+
+static void end_subtree_locked(stint_ctx *root, struct ending *e)
+{
+    for (stint_ctx *ctx = root; ctx != NULL;) {
+        bool fresh = !ctx->ended;
+        if (fresh)
+            end_node_locked(ctx, e);
+        ctx = next_locked(ctx, root, fresh);
+    }
+}
+
+void stint__ctx_end(stint_ctx *ctx, stint_code code, struct stint__cause *cause)
+{
+    struct stint__list pending;
+    stint__list_init(&pending);
+    struct ending e = {.code = code, .cause = cause, .now = {INT64_MIN}, .pending = &pending};
+    pthread_mutex_lock(&ctx->top->lock);
+    end_subtree_locked(ctx, &e);
+    bool have_hooks = !stint__list_empty(&pending);
+    if (have_hooks) /* one of them may release ctx */
+        (void)stint_ctx_ref(ctx);
+    pthread_mutex_unlock(&ctx->top->lock);
+    if (have_hooks) {
+        stint__hooks_run(ctx, &pending);
+        stint_ctx_unref(ctx);
+    }
+}
+
+void stint__ctx_end_like(stint_ctx *ctx, const stint_ctx *other)
+{
+    int state = atomic_load_explicit(&other->state, memory_order_acquire);
+    if (state > STINT__LIVE)
+        stint__ctx_end(ctx, (stint_code)state, other->cause);
+    else
+        stint__ctx_end(ctx, STINT_DEADLINE_EXCEEDED, NULL);
+}
+
+void stint__ctx_born_ended(stint_ctx *ctx, const stint_ctx *other)
+{
+    int state = atomic_load_explicit(&other->state, memory_order_acquire);
+    ctx->cause = state > STINT__LIVE ? stint__cause_ref(other->cause) : NULL;
+    ctx->ended = true;
+    atomic_store_explicit(&ctx->state, state, memory_order_release);
+}
+
+void stint_ctx_cancel(stint_ctx *ctx, stint_code code, const char *text)
+{
+    if (ctx == NULL || ctx->is_static)
+        return;
+    struct stint__cause *cause = text != NULL ? cause_new(text) : NULL;
+    stint__ctx_end(ctx, code > STINT_OK ? code : STINT_CANCELLED, cause);
+    stint__cause_unref(cause);
+}
+
+void stint_ctx_drop(stint_ctx *ctx)
+{
+    if (ctx == NULL || ctx->is_static)
+        return;
+    /* The holder of the only reference is the only one who could notice a cancellation: there are
+     * neither children nor hooks, which hold references too. */
+    if (atomic_load_explicit(&ctx->refs, memory_order_acquire) > 1)
+        stint__ctx_end(ctx, STINT_CANCELLED, &dropped);
+    stint_ctx_unref(ctx);
+}
+
+/* ---- the deadline's timer ---- */
+
+/* Whoever frees ctx meanwhile waits for this function to return; until then the struct is there,
+ * though its count may be zero. */
+static void deadline_came(struct stint__timer *t)
+{
+    stint_ctx *ctx = STINT__CONTAINER_OF(t, stint_ctx, timer);
+    if (!stint__ctx_try_ref(ctx))
+        return;
+    stint__ctx_end(ctx, STINT_DEADLINE_EXCEEDED, NULL);
+    stint_ctx_unref(ctx);
+}
+
+bool stint__ctx_arm_timer_locked(stint_ctx *ctx)
+{
+    if (ctx->timer_armed || ctx->deadline.ns == STINT__NEVER.ns)
+        return true;
+    stint__timer_init(&ctx->timer, deadline_came);
+    ctx->timer_armed = stint__timer_arm(&ctx->timer, ctx->deadline);
+    return ctx->timer_armed;
+}
+
+void stint__ctx_end_without_timer(stint_ctx *ctx)
+{
+    stint__ctx_end(ctx, STINT_RESOURCE_EXHAUSTED, &no_timer);
+}
+
+/* ---- looking ---- */
+
+stint_code stint_ctx_err(const stint_ctx *ctx)
+{
+    int state = atomic_load_explicit(&ctx->state, memory_order_acquire);
+    if (state == STINT__LIVE) {
+        if (ctx->deadline.ns == STINT__NEVER.ns || !stint__clock_has_come(ctx->deadline))
+            return STINT_OK;
+        if (set_state(stint__ctx_mutable(ctx), STINT__EXPIRED))
+            return STINT_DEADLINE_EXCEEDED;
+        state = atomic_load_explicit(&ctx->state, memory_order_acquire);
+    }
+    return state == STINT__EXPIRED ? STINT_DEADLINE_EXCEEDED : (stint_code)state;
+}
+
+void stint_ctx_cause(const stint_ctx *ctx, stint_error *ret)
+{
+    stint_code code = stint_ctx_err(ctx);
+    int state = atomic_load_explicit(&ctx->state, memory_order_acquire);
+    if (code == STINT_OK)
+        stint_error_clear(ret);
+    else if (state == STINT__EXPIRED)
+        (void)stint_error_set(ret, code, "context deadline exceeded");
+    else if (ctx->cause != NULL)
+        (void)stint_error_set(ret, code, "%s", ctx->cause->text);
+    else
+        (void)stint_error_set(ret, code, "context ended: %s", stint_code_name(code));
+}

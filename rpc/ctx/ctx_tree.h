@@ -1,0 +1,135 @@
+/* ctx_tree.h - what the files of rpc/ctx share: a context as a node of a tree.
+ *
+ * Trees. A context derived from a static one (background, todo), from nothing (an incoming call) or
+ * past a cut (without_cancel, merge) is the top of a tree; every other context belongs to its
+ * parent's tree. One mutex per tree, in its top, guards what is marked [tree] in all its nodes. The
+ * rest is fixed before the constructor returns, or atomic.
+ *
+ * References. A node holds one on its parent, an armed hook one on its context. The lists of
+ * children are weak: a node leaves its parent's list as it is freed. So a context whose count has
+ * come to zero can still be seen, under the lock, by whoever walks the tree; it has no hooks then.
+ *
+ * Lock order: a tree's lock, then a hook shard's (hook.c) or the timers' (rpc/clock). Nobody holds
+ * two trees' locks, and no function of the user's runs under any. */
+#ifndef STINT_CTX_CTX_TREE_H
+#define STINT_CTX_CTX_TREE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include <stint/ctx.h>
+#include <stint/key.h>
+#include <stint/metadata.h>
+#include <stint/request.h>
+
+#include "clock.h"
+#include "list.h"
+
+/* A context's state: live, past its deadline, or the stint_code (all greater than zero) that it was
+ * ended with. It changes once, by compare-and-swap: the first cause wins. */
+enum {
+    STINT__LIVE = 0,
+    STINT__EXPIRED = -1,
+};
+
+#define STINT__NEVER ((stint_time){INT64_MAX})
+
+/* Why a context was ended, shared by everything that ended with it. */
+struct stint__cause {
+    atomic_uint refs; /* 0: static */
+    const char *text;
+    char copy[];
+};
+
+struct stint__value {
+    const stint_key *key; /* NULL: a branch, see merge.c */
+    void *value;
+    const struct stint__value *next;  /* further up */
+    const struct stint__value *other; /* in a branch: to search when `next` has nothing */
+};
+
+struct stint_ctx {
+    atomic_uint refs;
+    atomic_int state;
+    bool is_static;
+    bool linked;         /* is in parent's list of children */
+    bool ended;          /* [tree] its hooks have been taken; so it is with everything below */
+    bool timer_armed;    /* [tree] may be in the heap or running */
+    int fd;              /* [tree] -1: none yet */
+    stint_time deadline; /* the earliest from here up; STINT__NEVER: none */
+    stint_ctx *top;
+    stint_ctx *parent;           /* NULL: a static one */
+    struct stint__list siblings; /* [tree] */
+    struct stint__list children; /* [tree] */
+    struct stint__list hooks;    /* [tree] */
+    struct stint__cause *cause;  /* set before state becomes a code, and valid only then */
+    struct stint__timer timer;   /* ends it at its deadline, once somebody waits for that */
+    /* Inherited, so that looking up does not walk the tree. Each points into an ancestor or itself.
+     */
+    const struct stint__value *values;
+    const stint_request_info *info;
+    const stint_metadata *metadata;
+    /* Releases what a kind of context adds behind this struct. NULL: nothing. */
+    void (*fini)(stint_ctx *ctx);
+    pthread_mutex_t lock; /* in a top: the tree's */
+};
+
+/* `const stint_ctx *` is a promise to callers; inside, counts, lists and state change. */
+static inline stint_ctx *stint__ctx_mutable(const stint_ctx *ctx)
+{
+    union {
+        const stint_ctx *from;
+        stint_ctx *to;
+    } u = {.from = ctx};
+    return u.to;
+}
+
+/* ---- ctx.c ---- */
+
+/* A child of parent in a struct of `size` bytes that begins with a stint_ctx; what is behind it is
+ * cleared. NULL: out of memory. */
+STINT_NODISCARD stint_ctx *stint__ctx_derive(const stint_ctx *parent, stint_time deadline,
+                                             size_t size);
+
+/* The same as the top of a tree of its own: inherits what can be looked up, but does not end with
+ * parent. */
+STINT_NODISCARD stint_ctx *stint__ctx_derive_top(const stint_ctx *parent, stint_time deadline,
+                                                 size_t size);
+
+/* A reference, unless the last one has gone: for those who were told of ctx without holding one. */
+bool stint__ctx_try_ref(stint_ctx *ctx);
+
+/* ctx, or the shared context that stands for "out of memory". */
+stint_ctx *stint__ctx_or_exhausted(stint_ctx *ctx);
+
+/* ---- cancel.c ---- */
+
+/* Ends ctx and everything below it, and runs their hooks in this thread. `cause` may be NULL. */
+void stint__ctx_end(stint_ctx *ctx, stint_code code, struct stint__cause *cause);
+
+/* Ends `ctx` as `other`, which is done, has ended. */
+void stint__ctx_end_like(stint_ctx *ctx, const stint_ctx *other);
+
+/* Makes ctx, which nobody else knows yet, done as `other`, which is. */
+void stint__ctx_born_ended(stint_ctx *ctx, const stint_ctx *other);
+
+struct stint__cause *stint__cause_ref(struct stint__cause *cause); /* NULL is accepted */
+void stint__cause_unref(struct stint__cause *cause);
+
+/* Sees to it that ctx ends at its deadline even if nobody looks. False: out of memory. */
+STINT_NODISCARD bool stint__ctx_arm_timer_locked(stint_ctx *ctx);
+
+/* Ends ctx because that has failed. */
+void stint__ctx_end_without_timer(stint_ctx *ctx);
+
+/* ---- hook.c ---- */
+
+/* Runs the hooks in `pending`, which were taken from contexts of ctx's tree. */
+void stint__hooks_run(stint_ctx *ctx, struct stint__list *pending);
+
+/* ---- fd.c ---- */
+
+/* Makes an eventfd readable. */
+void stint__fd_signal(int fd);
+
+#endif

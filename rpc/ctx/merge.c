@@ -1,0 +1,77 @@
+/* merge.c - a context that ends as soon as either of two does.
+ *
+ * It is the top of a tree of its own, with a hook on both parents. The hooks watch for cancellation
+ * only: its deadline is the earlier of the two, and its own. Ending goes through the hooks and so
+ * nests as deep as merges do; so does releasing the second parent.
+ *
+ * Values: when both parents have some, its own value entry is a branch between the two lists. */
+#include "ctx_internal.h"
+#include "ctx_tree.h"
+
+struct merged {
+    stint_ctx ctx;
+    stint_ctx *second; /* the other parent; ctx.parent is the first */
+    struct watch {
+        stint_hook hook;
+        struct merged *merged;
+        const stint_ctx *parent;
+    } watches[2];
+    struct stint__value branch;
+};
+
+/* Whoever frees the merged context waits for this function; until then the struct is there. */
+static void parent_ended(void *arg)
+{
+    const struct watch *w = arg;
+    stint_ctx *ctx = &w->merged->ctx;
+    if (!stint__ctx_try_ref(ctx))
+        return;
+    stint__ctx_end_like(ctx, w->parent);
+    stint_ctx_unref(ctx);
+}
+
+static void merged_fini(stint_ctx *ctx)
+{
+    struct merged *m = (struct merged *)ctx;
+    (void)stint_hook_stop(&m->watches[0].hook);
+    (void)stint_hook_stop(&m->watches[1].hook);
+    stint_ctx_unref(m->second);
+}
+
+static void inherit(struct merged *m, const stint_ctx *b)
+{
+    stint_ctx *ctx = &m->ctx;
+    if (ctx->values != NULL && b->values != NULL) {
+        m->branch = (struct stint__value){.next = ctx->values, .other = b->values};
+        ctx->values = &m->branch;
+    } else if (ctx->values == NULL) {
+        ctx->values = b->values;
+    }
+    if (ctx->info == NULL)
+        ctx->info = b->info;
+    if (ctx->metadata == NULL)
+        ctx->metadata = b->metadata;
+}
+
+static void watch(struct merged *m, size_t i, const stint_ctx *parent)
+{
+    struct watch *w = &m->watches[i];
+    w->merged = m;
+    w->parent = parent;
+    if (!stint__ctx_after_cancel(parent, &w->hook, parent_ended, w))
+        stint__ctx_end_like(&m->ctx, parent);
+}
+
+stint_ctx *stint_ctx_merge(const stint_ctx *a, const stint_ctx *b)
+{
+    stint_time deadline = stint_time_min(a->deadline, b->deadline);
+    struct merged *m = (struct merged *)stint__ctx_derive_top(a, deadline, sizeof *m);
+    if (m == NULL)
+        return stint__ctx_exhausted();
+    m->second = stint__ctx_mutable(stint_ctx_ref(b));
+    m->ctx.fini = merged_fini;
+    inherit(m, b);
+    watch(m, 0, a);
+    watch(m, 1, b);
+    return &m->ctx;
+}
