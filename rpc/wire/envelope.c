@@ -26,11 +26,6 @@ enum number {
 #define TRACE_ID_SIZE 16
 #define SPAN_ID_SIZE  8
 
-/* Until the layer that has them is there, nothing that carries metadata is encoded. */
-#pragma weak stint_metadata_add
-#pragma weak stint_metadata_at
-#pragma weak stint_metadata_count
-
 /* ---- encoding ---- */
 
 /* Where to write; passed by value, so that it stays in registers. */

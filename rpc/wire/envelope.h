@@ -34,7 +34,8 @@ enum stint__feature {
     STINT__FEATURES_ALL = 15,
 };
 
-/* Limits on what is read; what exceeds them is malformed. */
+/* Limits on what is read; what exceeds them is malformed. Whoever makes an envelope keeps to them:
+ * encoding does not check. */
 #define STINT__METHOD_MAX    255
 #define STINT__MESSAGE_MAX   1024 /* status text */
 #define STINT__DETAILS_MAX   ((size_t)64 * 1024)
