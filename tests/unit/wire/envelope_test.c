@@ -1,10 +1,11 @@
-/* envelope_test.c - the envelope's bytes, known ones and broken ones. */
+/* envelope_test.c - the envelope's known bytes, and what is made of values and metadata. */
 #include "unit.h"
 
-#include <stdint.h>
 #include <string.h>
 
+#include "bytes.h"
 #include "envelope.h"
+#include "envelope_check.h"
 
 #define BYTES(literal)                                                                             \
     (struct stint__slice)                                                                          \
@@ -104,12 +105,143 @@ static void nothing_is_an_envelope_without_kind(void **state)
     assert_int_equal(stint__envelope_header_size(&e), 0);
 }
 
+static void a_reply_has_known_bytes(void **state)
+{
+    (void)state;
+    stint_metadata *md = stint_metadata_new();
+    assert_non_null(md);
+    assert_int_equal(stint_metadata_add(md, "k", "v", 1, NULL), STINT_OK);
+    assert_int_equal(stint_metadata_add(md, "e", NULL, 0, NULL), STINT_OK);
+    const struct stint__envelope e = {
+        .kind = STINT__KIND_REPLY,
+        .call_id = 1,
+        .metadata = md,
+        .code = STINT_DEADLINE_EXCEEDED,
+        .message = BYTES("late"),
+        .details = BYTES("\xff"),
+        .not_executed = true,
+        .pushback_us = 1,
+        .needed_us = 128,
+        .reason = STINT_REASON_EXPIRED_IN_QUEUE,
+        .has_payload = true,
+    };
+    struct stint__slice golden = BYTES("\x08\x02"
+                                       "\x10\x01"
+                                       "\x82\x01\x06\x0a\x01k\x12\x01v"
+                                       "\x82\x01\x03\x0a\x01"
+                                       "e"
+                                       "\xa0\x01\x04"
+                                       "\xaa\x01\x04late"
+                                       "\xb2\x01\x01\xff"
+                                       "\xb8\x01\x01"
+                                       "\xc0\x01\x01"
+                                       "\xc8\x01\x80\x01"
+                                       "\xd0\x01\x02"
+                                       "\xa2\x06\0");
+    uint8_t out[256];
+    assert_int_equal(stint__envelope_header_size(&e), golden.len);
+    assert_ptr_equal(stint__envelope_encode_header(&e, out), out + golden.len);
+    assert_memory_equal(out, golden.data, golden.len);
+    stint_metadata_free(md);
+}
+
+/* ---- what is made of values ---- */
+
+static void a_budget_over_the_maximum_is_clamped(void **state)
+{
+    (void)state;
+    static const uint64_t sent[] = {0, 1, STINT__BUDGET_US_MAX, STINT__BUDGET_US_MAX + 1,
+                                    UINT64_MAX};
+    static const uint64_t read[] = {0, 1, STINT__BUDGET_US_MAX, STINT__BUDGET_US_MAX,
+                                    STINT__BUDGET_US_MAX};
+    for (size_t i = 0; i < sizeof sent / sizeof *sent; i++) {
+        struct bytes b = {0};
+        bytes_put_uint(&b, 5, sent[i]);
+        struct stint__envelope e = assert_decodes(&b);
+        assert_true(e.has_budget);
+        assert_int_equal(e.budget_us, read[i]);
+        bytes_free(&b);
+    }
+}
+
+static void a_spent_budget_is_not_an_absent_one(void **state)
+{
+    (void)state;
+    struct stint__envelope e = {.has_budget = true, .budget_us = 0};
+    uint8_t out[8];
+    assert_int_equal(stint__envelope_encode_header(&e, out) - out, 2);
+    assert_memory_equal(out, "\x28\0", 2);
+}
+
+static void unknown_kinds_are_kept_and_unknown_codes_are_not(void **state)
+{
+    (void)state;
+    for (uint32_t v = 0; v < 40; v++) {
+        struct bytes b = {0};
+        bytes_put_uint(&b, 1, v);
+        bytes_put_uint(&b, 20, v);
+        struct stint__envelope e = assert_decodes(&b);
+        assert_int_equal(e.kind, v);
+        assert_int_equal(e.code, v <= 16 ? v : STINT_UNKNOWN);
+        bytes_free(&b);
+    }
+}
+
+/* ---- metadata ---- */
+
+static void metadata_is_copied_out(void **state)
+{
+    (void)state;
+    struct bytes b = {0};
+    bytes_put_uint(&b, 1, 1);
+    put_entry(&b, 1, 3);
+    bytes_put_text(&b, 16, "\x0a\x01y");
+    bytes_put_uint(&b, 99, 1);
+    put_entry(&b, 64, 0);
+    bytes_put_text(&b, 100, "payload");
+    struct stint__envelope e = assert_decodes(&b);
+    assert_int_equal(e.n_metadata, 3);
+    stint_metadata *md = stint_metadata_new();
+    assert_non_null(md);
+    assert_int_equal(stint__envelope_metadata(&e, md, NULL), STINT_OK);
+    assert_int_equal(stint_metadata_count(md), 3);
+    assert_string_equal(stint_metadata_at(md, 0)->key, "x");
+    assert_int_equal(stint_metadata_at(md, 0)->value_len, 3);
+    assert_string_equal(stint_metadata_at(md, 1)->key, "y");
+    assert_int_equal(stint_metadata_at(md, 1)->value_len, 0);
+    assert_int_equal(strlen(stint_metadata_at(md, 2)->key), 64);
+    stint_metadata_free(md);
+    bytes_free(&b);
+}
+
+/* The list has the last word about keys; the envelope itself is sound. */
+static void a_key_that_the_list_refuses_is_an_error_of_copying(void **state)
+{
+    (void)state;
+    struct bytes b = {0};
+    bytes_put_text(&b, 16, "\x0a\x03KEY");
+    struct stint__envelope e = assert_decodes(&b);
+    stint_metadata *md = stint_metadata_new();
+    assert_non_null(md);
+    stint_error err = STINT_ERROR_INIT;
+    assert_int_equal(stint__envelope_metadata(&e, md, &err), STINT_INVALID_ARGUMENT);
+    assert_int_equal(err.code, STINT_INVALID_ARGUMENT);
+    stint_metadata_free(md);
+    bytes_free(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_typical_request_has_known_bytes),
         cmocka_unit_test(a_typical_request_decodes_without_a_copy),
         cmocka_unit_test(nothing_is_an_envelope_without_kind),
+        cmocka_unit_test(a_reply_has_known_bytes),
+        cmocka_unit_test(a_budget_over_the_maximum_is_clamped),
+        cmocka_unit_test(a_spent_budget_is_not_an_absent_one),
+        cmocka_unit_test(unknown_kinds_are_kept_and_unknown_codes_are_not),
+        cmocka_unit_test(metadata_is_copied_out),
+        cmocka_unit_test(a_key_that_the_list_refuses_is_an_error_of_copying),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,30 +8,13 @@
 #include "bounded.h"
 #include "bytes.h"
 #include "message.h"
+#include "samples.h"
 #include "tree.pb-c.h"
 #include "tree3.pb-c.h"
 
 #define TREE   (&stint__test__v1__tree__descriptor)
 #define TREE3  (&stint__test__v1__tree3__descriptor)
 #define MEMORY ((size_t)1 << 20)
-
-enum {
-    CHILD = 1,
-    CHILDREN = 2,
-    TEXT = 3,
-    TEXTS = 4,
-    LEFT = 5,
-    RIGHT = 6,
-    RAW = 7,
-    NUMBERS = 8,
-    LOOSE = 9,
-    DATA = 10,
-    BLOBS = 11,
-    PRESET = 12,
-    NAME = 13,
-    MERGED = 14,
-    UNKNOWN = 99,
-};
 
 /* ---- what is allocated ---- */
 
@@ -62,35 +45,6 @@ static ProtobufCMessage *unpack_metered(struct meter *m, struct stint__slice byt
 
 /* ---- messages ---- */
 
-/* One with something in every field, more than protobuf-c keeps in its table on the stack. */
-static struct bytes rich_message(void)
-{
-    struct bytes leaf = {0};
-    bytes_put_text(&leaf, TEXT, "leaf \xc3\xa4\xe2\x82\xac\xf0\x9f\x8c\xb3");
-    bytes_put_text(&leaf, TEXTS, "");
-    struct bytes name = {0};
-    bytes_put_text(&name, 1, "oak");
-    struct bytes b = {0};
-    bytes_put_field(&b, CHILD, leaf.data, leaf.len);
-    for (int i = 0; i < 20; i++) {
-        bytes_put_field(&b, CHILDREN, leaf.data, leaf.len);
-        bytes_put_text(&b, TEXTS, "many");
-        bytes_put_uint(&b, LOOSE, 7);
-        bytes_put_field(&b, BLOBS, "\0\xff", 2);
-    }
-    bytes_put_text(&b, TEXT, "root");
-    bytes_put_text(&b, RIGHT, "given up for");
-    bytes_put_field(&b, LEFT, leaf.data, leaf.len);
-    bytes_put_field(&b, NUMBERS, "\1\2\3\xac\2", 5);
-    bytes_put_field(&b, DATA, "\0data", 5);
-    bytes_put_text(&b, PRESET, "set");
-    bytes_put_field(&b, NAME, name.data, name.len);
-    bytes_put_text(&b, UNKNOWN, "kept as it is");
-    bytes_free(&leaf);
-    bytes_free(&name);
-    return b;
-}
-
 static void assert_refused(const ProtobufCMessageDescriptor *desc, struct stint__slice bytes,
                            stint_code code, const char *message)
 {
@@ -114,7 +68,7 @@ static void assert_accepted(const ProtobufCMessageDescriptor *desc, struct stint
 static void a_message_comes_out_as_protobuf_c_has_it(void **state)
 {
     (void)state;
-    struct bytes b = rich_message();
+    struct bytes b = sample_tree();
     Stint__Test__V1__Tree *ours =
         (Stint__Test__V1__Tree *)stint__message_unpack(TREE, bytes_slice(&b), MEMORY, NULL);
     Stint__Test__V1__Tree *theirs = stint__test__v1__tree__unpack(NULL, b.len, b.data);
@@ -249,7 +203,7 @@ static void a_bomb_of_merges_is_refused(void **state)
 static void the_budget_is_exact(void **state)
 {
     (void)state;
-    struct bytes b = rich_message();
+    struct bytes b = sample_tree();
     struct meter m = {.fail_at = SIZE_MAX};
     ProtobufCMessage *tree = unpack_metered(&m, bytes_slice(&b), SIZE_MAX, NULL);
     assert_non_null(tree);
@@ -270,7 +224,7 @@ static void the_budget_is_exact(void **state)
 static void every_allocation_may_fail(void **state)
 {
     (void)state;
-    struct bytes b = rich_message();
+    struct bytes b = sample_tree();
     struct meter m = {0};
     ProtobufCMessage *tree = NULL;
     for (; tree == NULL; m.fail_at++) {
@@ -289,7 +243,7 @@ static void every_allocation_may_fail(void **state)
 static void an_arena_bounds_by_its_own_limit(void **state)
 {
     (void)state;
-    struct bytes b = rich_message();
+    struct bytes b = sample_tree();
     struct stint__arena arena;
     stint__arena_init(&arena, NULL, 0, MEMORY);
     assert_non_null(stint__message_unpack_arena(TREE, bytes_slice(&b), &arena, NULL));
@@ -486,12 +440,12 @@ static bool unpacks_exactly(const uint8_t *data, size_t len)
 static void every_truncation_ends_in_a_message_or_an_error(void **state)
 {
     (void)state;
-    struct bytes b = rich_message();
+    struct bytes b = sample_tree();
     size_t whole = 0;
     for (size_t len = 0; len < b.len; len++)
         whole += unpacks_exactly(b.data, len);
-    /* Whole only before each of its 89 fields. */
-    assert_int_equal(whole, 89);
+    /* Whole only before each of its 91 fields. */
+    assert_int_equal(whole, 91);
     bytes_free(&b);
 }
 
@@ -499,7 +453,7 @@ static void every_changed_byte_ends_in_a_message_or_an_error(void **state)
 {
     (void)state;
     static const uint8_t flips[] = {0x01, 0x02, 0x04, 0x08, 0x10, 0x20, 0x40, 0x80, 0xff};
-    struct bytes b = rich_message();
+    struct bytes b = sample_tree();
     size_t refused = 0;
     for (size_t i = 0; i < b.len; i++) {
         for (size_t j = 0; j < sizeof flips; j++) {
