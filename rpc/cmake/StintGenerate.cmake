@@ -23,11 +23,12 @@ function(stint__protoc name)
   endif()
 
   string(REGEX REPLACE "\\.proto$" "" base ${name})
-  set(outputs ${ARG_OUT_DIR}/${base}.pb-c.h ${ARG_OUT_DIR}/${base}.pb-c.c)
+  # In alphabetical order, as protoc has them in the depfile: Ninja wants the same to be first.
+  set(outputs ${ARG_OUT_DIR}/${base}.pb-c.c ${ARG_OUT_DIR}/${base}.pb-c.h)
   set(plugins)
   if(ARG_STINT)
     # In front of protoc-gen-c, so that it is the one to refuse what neither can do.
-    list(APPEND outputs ${ARG_OUT_DIR}/${base}.stint.h ${ARG_OUT_DIR}/${base}.stint.c)
+    list(APPEND outputs ${ARG_OUT_DIR}/${base}.stint.c ${ARG_OUT_DIR}/${base}.stint.h)
     set(plugins --plugin=protoc-gen-stint=$<TARGET_FILE:Stint::protoc-gen-stint>
                 --stint_out=${ARG_OUT_DIR})
   endif()
