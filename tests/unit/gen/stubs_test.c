@@ -104,13 +104,15 @@ static void *thing(size_t i)
 
 static const stint_ctx *const the_ctx = (const stint_ctx *)&things[0];
 
-static Calls__V1__Question question = CALLS__V1__QUESTION__INIT;
-static Calls__V1__Answer answer = CALLS__V1__ANSWER__INIT;
+static Calls__V1__Question question;
+static Calls__V1__Answer answer;
 
 static int forget(void **state)
 {
     (void)state;
     memset(&seen, 0, sizeof seen);
+    calls__v1__question__init(&question);
+    calls__v1__answer__init(&answer);
     return 0;
 }
 
