@@ -74,11 +74,17 @@ static struct segment *new_chunk(struct stint__outbox *o, size_t size)
     return s;
 }
 
+/* Whether a segment is a chunk with room for `len` more bytes; a reference has none. */
+static bool has_room(const struct segment *s, size_t len)
+{
+    return s->owner == NULL && s->size - s->filled >= len;
+}
+
 /* Room for `len` bytes behind the newest ones, or NULL. */
 static uint8_t *reserve(struct stint__outbox *o, size_t len, struct segment **ret)
 {
     struct segment *s = segment_of(o->segments.prev);
-    if (stint__list_empty(&o->segments) || s->size - s->filled < len) {
+    if (stint__list_empty(&o->segments) || !has_room(s, len)) {
         s = new_chunk(o, len);
         if (s == NULL)
             return NULL;
