@@ -50,8 +50,8 @@ struct running {
 struct shard {
     pthread_mutex_t lock;
     pthread_cond_t finished;
-    struct stint__list running; /* not initialised while `ready` is false */
     unsigned waiters;
+    struct stint__list running; /* not initialised while `ready` is false */
     bool ready;
 };
 

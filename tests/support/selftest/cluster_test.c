@@ -1,6 +1,7 @@
 /* cluster_test.c - the harness keeps its promises, also when a test fails or is killed. */
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +10,7 @@
 #include <unistd.h>
 
 #include "cluster.h"
+#include "leak.h"
 #include "patience.h"
 
 #define PUPPET(c, name, ...) CLUSTER_START(c, name, NULL, PROGRAM_puppet, __VA_ARGS__)
@@ -27,14 +29,15 @@ static char process_state(pid_t pid)
     return state;
 }
 
-static void expect_gone_soon(pid_t pid)
+/* Ended, though perhaps not waited for yet. */
+static void expect_end_of(pid_t pid)
 {
-    struct timespec deadline = deadline_in_ms(patience_ms());
-    while (process_state(pid) != 0 && process_state(pid) != 'Z') {
-        if (deadline_left_ms(&deadline) == 0)
-            fail_msg("process %d is still there", (int)pid);
-        pause_between_looks();
-    }
+    int fd = pidfd_open(pid, 0);
+    if (fd < 0)
+        return;
+    struct pollfd ended = {.fd = fd, .events = POLLIN};
+    assert_int_equal(poll(&ended, 1, (int)patience_ms()), 1);
+    close(fd);
 }
 
 /* The number behind the text in the log. */
@@ -109,7 +112,7 @@ static void children_end_with_their_node(struct cluster *c)
 {
     struct node *n = PUPPET(c, "family", "family");
     assert_int_equal(node_wait_exit(n), 0);
-    expect_gone_soon(logged_pid(n, "child "));
+    expect_end_of(logged_pid(n, "child "));
     assert_int_equal(cluster_kill_strays(c), 0);
 }
 
@@ -133,15 +136,43 @@ static void a_node_inherits_no_descriptors(struct cluster *c)
     assert_int_equal(node_lines_with(n, "descriptors 3"), 1);
 }
 
+static void *close_soon(void *arg)
+{
+    pause_between_looks();
+    close(*(int *)arg);
+    return NULL;
+}
+
+static void what_is_going_away_is_no_leak(struct cluster *c)
+{
+    struct leaks before = leaks_look();
+    struct node *n = PUPPET(c, "leaver", "leave", "0");
+    for (int i = 0; i < 20; i++) {
+        node_wait_exit(n);
+        node_start(n);
+    }
+    node_wait_exit(n);
+    int fd = dup(2);
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, close_soon, &fd), 0);
+    leaks_check(&before);
+    pthread_join(thread, NULL);
+}
+
 /* ---- tests that fail ---- */
 
-/* Runs one test of the victim, with less patience; it must fail. */
-static struct node *failed_victim(struct cluster *c, const char *test)
+/* Runs one test of the victim, with less patience; it must end like that. */
+static struct node *ended_victim(struct cluster *c, const char *test, int status)
 {
     struct node *n = CLUSTER_START(c, "victim", NULL, "/usr/bin/env", "STINT_TEST_PATIENCE_MS=300",
                                    PROGRAM_victim, test, PROGRAM_puppet);
-    assert_int_equal(node_wait_exit(n), 1);
+    assert_int_equal(node_wait_exit(n), status);
     return n;
+}
+
+static struct node *failed_victim(struct cluster *c, const char *test)
+{
+    return ended_victim(c, test, 1);
 }
 
 static void a_failed_test_leaves_nothing_and_shows_the_logs(struct cluster *c)
@@ -182,19 +213,29 @@ static void a_missing_program_fails_the_test(struct cluster *c)
     assert_int_equal(node_lines_with(n, "cannot run /nonexistent/program: No such file"), 1);
 }
 
+static void leaks_fail_the_test(struct cluster *c)
+{
+    static const char *const leaks[] = {"leaks_a_descriptor", "leaks_a_context", "leaks_a_thread"};
+    for (size_t i = 0; i < sizeof leaks / sizeof leaks[0]; i++) {
+        struct node *n = failed_victim(c, leaks[i]);
+        assert_int_equal(node_lines_with(n, "leaked: "), 1);
+    }
+}
+
+static void a_stuck_simulation_says_so(struct cluster *c)
+{
+    struct node *n = ended_victim(c, "is_stuck_in_a_simulation", 128 + SIGABRT);
+    assert_int_equal(node_lines_with(n, "the simulation is stuck after 0.000"), 1);
+}
+
 /* As ctest does when a test takes too long. */
 static void a_killed_test_takes_its_nodes_with_it(struct cluster *c)
 {
     struct node *n =
         CLUSTER_START(c, "victim", NULL, PROGRAM_victim, "waits_in_vain", PROGRAM_puppet);
     node_wait_log(n, "started", 1);
-    pid_t nodes_of_victim = logged_pid(n, "pid ");
-    int fd = pidfd_open(nodes_of_victim, 0);
-    assert_true(fd >= 0);
     kill(node_pid(n), SIGKILL);
-    struct pollfd ended = {.fd = fd, .events = POLLIN};
-    assert_int_equal(poll(&ended, 1, (int)patience_ms()), 1);
-    close(fd);
+    expect_end_of(logged_pid(n, "pid "));
     assert_int_equal(node_wait_exit(n), 128 + SIGKILL);
 }
 
@@ -209,11 +250,14 @@ int main(void)
         CLUSTER_TEST(children_end_with_their_node),
         CLUSTER_TEST(a_child_that_left_the_group_is_caught),
         CLUSTER_TEST(a_node_inherits_no_descriptors),
+        CLUSTER_TEST(what_is_going_away_is_no_leak),
         CLUSTER_TEST(a_failed_test_leaves_nothing_and_shows_the_logs),
         CLUSTER_TEST(a_node_that_ignores_sigterm_fails_the_test),
         CLUSTER_TEST(a_line_that_never_comes_fails_the_test),
         CLUSTER_TEST(waiting_for_a_dead_node_fails_the_test_at_once),
         CLUSTER_TEST(a_missing_program_fails_the_test),
+        CLUSTER_TEST(leaks_fail_the_test),
+        CLUSTER_TEST(a_stuck_simulation_says_so),
         CLUSTER_TEST(a_killed_test_takes_its_nodes_with_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,9 +1,15 @@
 /* victim.c - tests that are meant to fail, run by cluster_test to see what a failing test leaves
  * behind. victim TEST PUPPET runs one of them. */
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
+
+#include <stint/ctx.h>
 
 #include "cluster.h"
+#include "leak.h"
+#include "sim_clock.h"
 
 static const char *puppet;
 
@@ -53,6 +59,48 @@ static void runs_what_is_not_there(struct cluster *c)
     CLUSTER_START(c, "ghost", NULL, "/nonexistent/program");
 }
 
+static void leaks_a_descriptor(struct cluster *c)
+{
+    (void)c;
+    struct leaks before = leaks_look();
+    assert_true(dup(2) > 2);
+    leaks_check(&before);
+}
+
+static void leaks_a_context(struct cluster *c)
+{
+    (void)c;
+    struct leaks before = leaks_look();
+    stint_ctx *ctx = stint_ctx_with_cancel(stint_ctx_background());
+    (void)stint_ctx_err(ctx);
+    leaks_check(&before);
+    stint_ctx_drop(ctx);
+}
+
+static void *wait_forever(void *arg)
+{
+    for (;;)
+        pause();
+    return arg;
+}
+
+static void leaks_a_thread(struct cluster *c)
+{
+    (void)c;
+    pthread_t thread;
+    struct leaks before = leaks_look();
+    assert_int_equal(pthread_create(&thread, NULL, wait_forever, NULL), 0);
+    leaks_check(&before);
+}
+
+static void is_stuck_in_a_simulation(struct cluster *c)
+{
+    (void)c;
+    sim_clock_start();
+    for (;;)
+        pause();
+}
+
 int main(int argc, char *argv[])
 {
     const struct CMUnitTest tests[] = {
@@ -61,6 +109,10 @@ int main(int argc, char *argv[])
         CLUSTER_TEST(waits_in_vain),
         CLUSTER_TEST(waits_for_the_dead),
         CLUSTER_TEST(runs_what_is_not_there),
+        CLUSTER_TEST(leaks_a_descriptor),
+        CLUSTER_TEST(leaks_a_context),
+        CLUSTER_TEST(leaks_a_thread),
+        CLUSTER_TEST(is_stuck_in_a_simulation),
     };
     if (argc != 3)
         return 2;
