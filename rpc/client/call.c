@@ -1,0 +1,419 @@
+/* call.c - one call from its beginning to the delivery of its outcome.
+ *
+ * See client_internal.h for the states, places and references. A synchronous call is ended by its
+ * own waiting thread when the deadline comes; an asynchronous one by its timer. Cancellation comes
+ * through a hook on the context, in a thread that may hold any lock of its caller's: there an
+ * asynchronous outcome goes through the channel's delivery timer instead of being delivered on the
+ * spot.
+ *
+ * The order of a launch matters: first the hook, then the request, last the timer. Whoever ends the
+ * call finds a hook that is whole; and a timer that was armed too late is disarmed by the launcher
+ * itself, which looks at the state once more after arming it. */
+#include "client_internal.h"
+
+#include <string.h>
+
+#include "alloc.h"
+#include "random.h"
+
+#define INLINE_PAYLOAD_MAX                                                                         \
+    ((size_t)1024) /* packed behind the call, without a buffer of its own                          \
+                    */
+
+/* Set while this thread runs a `done` function: see stint__client_must_not_block. */
+static _Thread_local bool delivering;
+
+bool stint__client_must_not_block(void)
+{
+    return delivering || stint__transport_in_callback();
+}
+
+void stint__client_call_ref(struct stint__client_call *call)
+{
+    atomic_fetch_add_explicit(&call->refs, 1, memory_order_relaxed);
+}
+
+void stint__client_call_unref(struct stint__client_call *call)
+{
+    if (atomic_fetch_sub_explicit(&call->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    if (call->thunk == NULL) {
+        pthread_cond_destroy(&call->done);
+        pthread_mutex_destroy(&call->mutex);
+    }
+    stint_ctx_unref(call->ctx);
+    stint__buf_unref(call->payload_owner);
+    stint__free(call->layers);
+    stint__free(call);
+}
+
+bool stint__client_call_claim(struct stint__client_call *call)
+{
+    int expected = STINT__CALL_PENDING;
+    return atomic_compare_exchange_strong(&call->state, &expected, STINT__CALL_CLAIMED);
+}
+
+/* ---- delivery ---- */
+
+/* The last act of an asynchronous call: consumes the delivery's reference and leaves the channel.
+ */
+static void deliver(struct stint__client_call *call)
+{
+    stint_channel *ch = call->ch;
+    const stint_done done = {call->fn, call->arg, call->error.code, call->reply, &call->error};
+    bool nested = delivering;
+    delivering = true;
+    call->thunk(&done);
+    delivering = nested;
+    stint__client_call_unref(call);
+    stint__channel_leave(ch);
+}
+
+/* The caller of this holds a reference: the waiter's may be gone before it returns. */
+static void wake_waiter(struct stint__client_call *call)
+{
+    pthread_mutex_lock(&call->mutex);
+    atomic_store(&call->state, STINT__CALL_DONE);
+    pthread_mutex_unlock(&call->mutex);
+    pthread_cond_signal(
+        &call->done); /* after the mutex, or the waiter would wake only to wait for it */
+}
+
+/* What every outcome goes through before it is delivered. */
+static void settle(struct stint__client_call *call)
+{
+    stint__client_call_detach(call);
+    if (call->hooked)
+        stint_hook_stop(&call->hook);
+    if (call->thunk != NULL && stint__timer_disarm(&call->timer))
+        stint__client_call_unref(call);
+    stint__layers_end(call);
+    stint__channel_count(call->ch, &call->error);
+}
+
+void stint__client_call_finish(struct stint__client_call *call)
+{
+    settle(call);
+    if (call->thunk == NULL)
+        wake_waiter(call);
+    else
+        deliver(call);
+}
+
+/* The same where the thread may hold its caller's locks. */
+static void finish_elsewhere(struct stint__client_call *call)
+{
+    stint_channel *ch = call->ch;
+    settle(call);
+    if (call->thunk == NULL) {
+        wake_waiter(call);
+        return;
+    }
+    pthread_mutex_lock(&ch->mutex);
+    stint__list_push_back(&ch->undelivered, &call->link);
+    pthread_mutex_unlock(&ch->mutex);
+    /* Always armed already (see stint__client_call_deliver_pending), so moving it cannot fail. */
+    (void)!stint__timer_arm(&ch->delivery, stint_now());
+}
+
+void stint__client_call_deliver_pending(struct stint__timer *t)
+{
+    stint_channel *ch = STINT__CONTAINER_OF(t, stint_channel, delivery);
+    struct stint__list calls, *link;
+    stint__list_init(&calls);
+    /* Armed again before anything is delivered: the place in the timers that it had is still free.
+     */
+    (void)!stint__timer_arm(t, STINT__END_OF_TIME);
+    pthread_mutex_lock(&ch->mutex);
+    stint__list_splice(&calls, &ch->undelivered);
+    pthread_mutex_unlock(&ch->mutex);
+    while ((link = stint__list_pop_front(&calls)) != NULL)
+        deliver(STINT__CONTAINER_OF(link, struct stint__client_call, link));
+}
+
+/* ---- the other ways to end: deadline and cancellation ---- */
+
+static void set_expired(struct stint__client_call *call)
+{
+    stint_error_set(&call->error, STINT_DEADLINE_EXCEEDED,
+                    "deadline exceeded after %.1f ms waiting for %s at %s",
+                    (double)stint_time_sub(stint_now(), call->start) / 1e6, call->method->path,
+                    call->ch->target);
+}
+
+static void on_timer(struct stint__timer *t)
+{
+    struct stint__client_call *call = STINT__CONTAINER_OF(t, struct stint__client_call, timer);
+    if (stint__client_call_claim(call)) {
+        set_expired(call);
+        stint__client_call_finish(call);
+    }
+    stint__client_call_unref(call); /* the armed timer's */
+}
+
+static void on_cancel(void *arg)
+{
+    struct stint__client_call *call = arg;
+    if (!stint__client_call_claim(call))
+        return;
+    stint__client_call_ref(call); /* alive so far, because nobody ends a call while its hook runs */
+    stint_ctx_cause(call->ctx, &call->error);
+    if (call->error.code == STINT_DEADLINE_EXCEEDED)
+        set_expired(call);
+    else
+        atomic_store(&call->cancel_peer, true);
+    finish_elsewhere(call);
+    stint__client_call_unref(call);
+}
+
+/* ---- beginning ---- */
+
+static void set_deadline(struct stint__client_call *call)
+{
+    stint_duration own = call->method->timeout;
+    call->has_deadline = stint_ctx_deadline(call->ctx, &call->deadline);
+    if (!call->has_deadline && own <= 0)
+        own = call->ch->opts.default_timeout;
+    if (own <= 0)
+        return;
+    stint_time end = stint_time_add(call->start, own);
+    call->deadline = call->has_deadline ? stint_time_min(call->deadline, end) : end;
+    call->has_deadline = true;
+}
+
+static stint_code set_info(struct stint__client_call *call, stint_error *err)
+{
+    const stint_request_info *info = stint_ctx_request_info(call->ctx);
+    call->info = info != NULL ? *info : stint_request_info_new();
+    uint64_t span = stint__random();
+    memcpy(call->info.span_id, &span, sizeof span);
+    if (++call->info.hop > STINT__HOP_MAX)
+        return stint_error_set(err, STINT_FAILED_PRECONDITION,
+                               "%s would be hop %u of this request: do services call in a circle?",
+                               call->method->path, (unsigned)call->info.hop);
+    return STINT_OK;
+}
+
+static stint_code check_ctx(const stint_ctx *ctx, const stint_method *method, stint_error *err)
+{
+    stint_code code = stint_ctx_err(ctx);
+    if (code == STINT_OK)
+        return STINT_OK;
+    stint_error cause;
+    stint_ctx_cause(ctx, &cause);
+    stint_error_set(err, code, "%s was not sent: %s", method->path, cause.message);
+    err->reason =
+        code == STINT_DEADLINE_EXCEEDED ? STINT_REASON_EXPIRED_BEFORE_SEND : STINT_REASON_NONE;
+    return code;
+}
+
+/* Makes the call with its payload packed, in state PENDING, with one reference. */
+static struct stint__client_call *call_new(stint_channel *ch, const stint_method *method,
+                                           const ProtobufCMessage *req, stint_error *err)
+{
+    size_t size = protobuf_c_message_get_packed_size(req);
+    if (size > ch->opts.max_message) {
+        stint_error_set(err, STINT_RESOURCE_EXHAUSTED,
+                        "the request to %s has %zu bytes; the channel's limit is %zu", method->path,
+                        size, ch->opts.max_message);
+        err->reason = STINT_REASON_MESSAGE_TOO_LARGE;
+        return NULL;
+    }
+    bool inside = size <= INLINE_PAYLOAD_MAX;
+    struct stint__client_call *call = stint__alloc(sizeof *call + (inside ? size : 0));
+    struct stint__buf *owner = inside ? NULL : stint__buf_new(size);
+    if (call == NULL || (!inside && owner == NULL)) {
+        stint__free(call);
+        stint__buf_unref(owner);
+        stint_error_set(err, STINT_RESOURCE_EXHAUSTED, "out of memory");
+        return NULL;
+    }
+    memset(call, 0, sizeof *call);
+    uint8_t *payload = inside ? (uint8_t *)(call + 1) : owner->data;
+    call->payload_owner = owner;
+    call->payload = (struct stint__slice){payload, protobuf_c_message_pack(req, payload)};
+    call->exchange.ops = &stint__client_call_exchange_ops;
+    stint__list_init(&call->link);
+    call->ch = ch;
+    call->method = method;
+    call->start = stint_now();
+    call->call_id = atomic_fetch_add_explicit(&ch->next_call_id, 1, memory_order_relaxed);
+    atomic_init(&call->refs, 1);
+    stint__timer_init(&call->timer, on_timer);
+    pthread_mutex_init(&call->mutex, NULL);
+    return call;
+}
+
+/* Fills in what the context says, and lets the interceptors speak. */
+static stint_code call_prepare(struct stint__client_call *call, const stint_ctx *ctx,
+                               stint_error *err)
+{
+    call->ctx = stint_ctx_ref(ctx);
+    stint_code code = STINT_OK;
+    if (call->ch->n_interceptors > 0)
+        code = stint__layers_begin(call, err);
+    if (code != STINT_OK)
+        return code;
+    call->options = stint__client_call_options_of(call->ctx, call->ch);
+    set_deadline(call);
+    return set_info(call, err);
+}
+
+/* Undoes a call that its caller is told about by the return value. */
+static stint_code call_refuse(struct stint__client_call *call, stint_error *err)
+{
+    err->not_executed = true;
+    if (err->origin == STINT_ORIGIN_NONE)
+        err->origin = STINT_ORIGIN_LOCAL;
+    stint_channel *ch = call->ch;
+    call->error = *err;
+    stint__layers_end(call);
+    stint__channel_count(ch, err);
+    stint__client_call_unref(call);
+    stint__channel_leave(ch);
+    return err->code;
+}
+
+/* Arms the deadline of an asynchronous call that has been sent. */
+static void arm_timer(struct stint__client_call *call)
+{
+    if (!call->has_deadline || atomic_load(&call->state) != STINT__CALL_PENDING)
+        return;
+    stint__client_call_ref(call);
+    if (stint__timer_arm(&call->timer, call->deadline)) {
+        if (atomic_load(&call->state) != STINT__CALL_PENDING && stint__timer_disarm(&call->timer))
+            stint__client_call_unref(call);
+        return;
+    }
+    stint__client_call_unref(call);
+    if (stint__client_call_claim(call)) {
+        atomic_store(&call->cancel_peer, true);
+        stint_error_set(&call->error, STINT_RESOURCE_EXHAUSTED,
+                        "out of memory for the deadline of %s", call->method->path);
+        finish_elsewhere(call);
+    }
+}
+
+/* Watches for cancellation, and sends. From then on the outcome comes through the call; or, when a
+ * code other than OK is returned, the call is claimed by us and has not begun. */
+static stint_code launch(struct stint__client_call *call, stint_error *err)
+{
+    stint_code code = STINT_OK;
+    call->hooked = !stint__ctx_is_eternal(call->ctx);
+    if (call->hooked && !stint__ctx_after_cancel(call->ctx, &call->hook, on_cancel, call)) {
+        call->hooked = false;
+        code = check_ctx(call->ctx, call->method, err);
+    }
+    if (code == STINT_OK)
+        code = stint__client_call_submit(call, err);
+    if (code == STINT_OK || !stint__client_call_claim(call)) /* claimed: somebody will deliver */
+        return STINT_OK;
+    if (call->hooked)
+        stint_hook_stop(&call->hook);
+    return code;
+}
+
+static stint_code call_begin(const stint_ctx *ctx, stint_channel *ch, const stint_method *method,
+                             const ProtobufCMessage *req, struct stint__client_call **ret,
+                             stint_error *err)
+{
+    stint_error_clear(err);
+    atomic_fetch_add_explicit(&ch->counters.calls, 1, memory_order_relaxed);
+    stint_code code = check_ctx(ctx, method, err);
+    if (code == STINT_OK)
+        code = stint__channel_enter(ch, err);
+    if (code != STINT_OK) {
+        err->not_executed = true;
+        stint__channel_count(ch, err);
+        return code;
+    }
+    struct stint__client_call *call = call_new(ch, method, req, err);
+    if (call == NULL) {
+        err->not_executed = true;
+        stint__channel_count(ch, err);
+        stint__channel_leave(ch);
+        return err->code;
+    }
+    code = call_prepare(call, ctx, err);
+    if (code != STINT_OK)
+        return call_refuse(call, err);
+    *ret = call;
+    return STINT_OK;
+}
+
+/* ---- the two forms ---- */
+
+stint_code stint_invoke_async(const stint_ctx *ctx, stint_channel *ch, const stint_method *method,
+                              const ProtobufCMessage *req, const stint_completion *then,
+                              stint_error *err)
+{
+    stint_error local;
+    struct stint__client_call *call = NULL;
+    err = err != NULL ? err : &local;
+    stint_code code = call_begin(ctx, ch, method, req, &call, err);
+    if (code != STINT_OK)
+        return code;
+    pthread_mutex_destroy(&call->mutex);
+    call->thunk = then->thunk;
+    call->fn = then->fn;
+    call->arg = then->arg;
+    stint__client_call_ref(call); /* ours: the call may end before we are done with it */
+    code = launch(call, err);
+    if (code == STINT_OK)
+        arm_timer(call);
+    else
+        call_refuse(call, err);
+    stint__client_call_unref(call);
+    return code;
+}
+
+/* Sleeps until the call is done; ends it itself when the deadline comes first. */
+static void await(struct stint__client_call *call)
+{
+    stint_time until = call->has_deadline ? call->deadline : STINT__END_OF_TIME;
+    pthread_mutex_lock(&call->mutex);
+    while (atomic_load(&call->state) != STINT__CALL_DONE) {
+        if (stint__cond_wait_until(&call->done, &call->mutex, until))
+            continue;
+        pthread_mutex_unlock(&call->mutex);
+        until =
+            STINT__END_OF_TIME; /* if somebody else has claimed it, it will be done in a moment */
+        if (stint__client_call_claim(call)) {
+            set_expired(call);
+            stint__client_call_finish(call);
+        }
+        pthread_mutex_lock(&call->mutex);
+    }
+    pthread_mutex_unlock(&call->mutex);
+}
+
+stint_code stint_invoke(const stint_ctx *ctx, stint_channel *ch, const stint_method *method,
+                        const ProtobufCMessage *req, ProtobufCMessage **ret_reply, stint_error *err)
+{
+    stint_error local;
+    struct stint__client_call *call = NULL;
+    err = err != NULL ? err : &local;
+    *ret_reply = NULL;
+    if (stint__client_must_not_block()) {
+        stint_error_set(err, STINT_FAILED_PRECONDITION,
+                        "blocking call of %s in a thread that must not block: use the async stub",
+                        method->path);
+        err->reason = STINT_REASON_WOULD_DEADLOCK;
+        err->not_executed = true;
+        return STINT_FAILED_PRECONDITION;
+    }
+    stint_code code = call_begin(ctx, ch, method, req, &call, err);
+    if (code != STINT_OK)
+        return code;
+    stint__cond_init(&call->done);
+    code = launch(call, err);
+    if (code != STINT_OK)
+        return call_refuse(call, err);
+    await(call);
+    code = call->error.code;
+    *err = call->error;
+    *ret_reply = call->reply;
+    stint__client_call_unref(call);
+    stint__channel_leave(ch);
+    return code;
+}

@@ -1,0 +1,180 @@
+/* client_internal.h - channels and calls, as the files of rpc/client share them.
+ *
+ * The life of a call (struct stint__client_call), by its two variables:
+ *
+ *   state   PENDING -> CLAIMED -> DONE. The one compare-and-swap out of PENDING decides how the
+ * call ends: reply, deadline, cancellation, loss. Whoever wins it (the claimer) writes the outcome,
+ * detaches the other sources and delivers; the others only drop their reference.
+ *
+ *   place   where its request is: NOWHERE, WAITING (in the channel's list), SUBMITTING (some thread
+ * is handing it to the transport), SENT (the transport holds the exchange), OVER (the transport has
+ * let go of it).
+ *
+ * A claimer that finds the place SUBMITTING leaves the exchange to the submitting thread, which
+ * looks at the state after it has set SENT: with sequentially consistent atomics at least one sees
+ * the other.
+ *
+ * References: one for the caller (sync) or for the delivery of the outcome (async); one while the
+ * exchange is WAITING, SUBMITTING or SENT; one while the timer is armed or its function runs. */
+#ifndef STINT_CLIENT_CLIENT_INTERNAL_H
+#define STINT_CLIENT_CLIENT_INTERNAL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include <stint/channel.h>
+#include <stint/request.h>
+
+#include "buf.h"
+#include "clock.h"
+#include "ctx_internal.h"
+#include "list.h"
+#include "logger.h"
+#include "transport.h"
+
+#define STINT__END_OF_TIME ((stint_time){INT64_MAX})
+#define STINT__HOP_MAX     64 /* a request that has come through so many services goes in circles */
+
+struct stint__channel_counters {
+    atomic_uint_fast64_t calls, ok, failed, deadline_exceeded, cancelled, connection_lost, not_sent,
+        refused, late_replies;
+};
+
+enum stint__link_state {
+    STINT__LINK_CONNECTING, /* nothing known yet, or just lost: calls wait for the attempt's outcome
+                             */
+    STINT__LINK_READY,
+    STINT__LINK_FAILING, /* the last attempt failed: calls fail at once, unless they wait for ready
+                          */
+};
+
+struct stint_channel {
+    char *target;
+    stint_channel_options opts; /* with the defaults filled in */
+    size_t n_interceptors;
+    struct stint__peer *peer;
+    struct stint__logger logger;
+    struct stint__channel_counters counters;
+    atomic_uint_fast64_t next_call_id;
+    atomic_uint_fast32_t inflight; /* calls not yet over, and one for the channel itself */
+    atomic_bool closing;
+    struct stint__timer
+        delivery;    /* always armed, at the end of time unless something is undelivered */
+    atomic_int link; /* enum stint__link_state; written under the mutex */
+    atomic_uint_fast64_t link_epoch; /* counts the ready events; written under the mutex */
+
+    pthread_mutex_t mutex;          /* guards what follows */
+    pthread_cond_t changed;         /* link, drained */
+    struct stint__list waiting;     /* calls in place WAITING, oldest first */
+    struct stint__list undelivered; /* ended calls, for the delivery timer */
+    stint_error last_error;         /* why the last attempt failed */
+    bool drained;                   /* inflight has reached zero */
+};
+
+enum stint__call_state { STINT__CALL_PENDING, STINT__CALL_CLAIMED, STINT__CALL_DONE };
+
+enum stint__call_place {
+    STINT__PLACE_NOWHERE,
+    STINT__PLACE_WAITING,
+    STINT__PLACE_SUBMITTING,
+    STINT__PLACE_SENT,
+    STINT__PLACE_OVER,
+};
+
+/* One interceptor's part in one call. */
+struct stint__layer {
+    stint_interception seen;
+    stint_ctx *ctx; /* what begin derived, or NULL */
+    bool begun;
+};
+
+struct stint__client_call {
+    struct stint__exchange exchange;
+    struct stint__list link; /* in the channel's waiting or undelivered; guarded by its mutex */
+    stint_channel *ch;
+    const stint_method *method;
+    const stint_ctx *ctx; /* what the call runs under; referenced */
+    stint_call_options options;
+    bool has_deadline;
+    stint_time start, deadline;
+    stint_request_info info;
+    uint64_t call_id;
+    struct stint__slice payload; /* in `payload_owner`, or behind this struct */
+    struct stint__buf *payload_owner;
+
+    atomic_uint refs;
+    atomic_int state;
+    atomic_int place;
+    atomic_bool abandoned;
+    atomic_bool cancel_peer; /* set by the claimer before it looks at the place */
+
+    bool hooked; /* set before the call can end */
+    stint_hook hook;
+    struct stint__timer timer; /* async only: the deadline */
+
+    /* The outcome, written by the claimer before DONE. */
+    stint_error error;
+    ProtobufCMessage *reply;
+
+    /* How it is delivered: a thunk (async), or to the thread that waits (sync). */
+    stint_done_thunk *thunk;
+    void (*fn)(void);
+    void *arg;
+    pthread_mutex_t mutex; /* sync only: guards the transition to DONE */
+    pthread_cond_t done;
+
+    struct stint__layer *layers; /* n_interceptors of them, or NULL */
+};
+
+/* ---- channel.c ---- */
+
+/* Enters a call: counts it and holds the channel open. Fails when closing or full. */
+stint_code stint__channel_enter(stint_channel *ch, stint_error *err);
+void stint__channel_leave(stint_channel *ch);
+void stint__channel_count(stint_channel *ch, const stint_error *outcome);
+
+/* ---- submit.c ---- */
+
+/* Sends the call's request, or parks it until there is a connection. On failure the call was not
+ * sent and *err says why; it stays PENDING and NOWHERE. */
+stint_code stint__client_call_submit(struct stint__client_call *call, stint_error *err);
+/* Sends what waits; ends what may not wait any longer. */
+void stint__channel_flush_waiting(stint_channel *ch);
+/* Ends the waiting calls that do not wait for ready. */
+void stint__channel_fail_waiting(stint_channel *ch, const stint_error *why, bool all);
+/* Takes the request back from wherever it is, for the claimer. */
+void stint__client_call_detach(struct stint__client_call *call);
+
+extern const struct stint__exchange_ops stint__client_call_exchange_ops;
+
+/* ---- call.c ---- */
+
+void stint__client_call_ref(struct stint__client_call *call);
+void stint__client_call_unref(struct stint__client_call *call);
+bool stint__client_call_claim(struct stint__client_call *call);
+/* The channel's delivery timer: delivers the undelivered. */
+void stint__client_call_deliver_pending(struct stint__timer *t);
+/* For the claimer, with call->error and call->reply set: detaches, runs the interceptors' end, and
+ * delivers. */
+void stint__client_call_finish(struct stint__client_call *call);
+
+/* True in a thread that must not block: a transport's, or one that runs a `done` function. */
+bool stint__client_must_not_block(void);
+
+/* ---- interceptors.c ---- */
+
+/* Runs begin in order; on refusal runs end for those begun and returns the code. *ctx is replaced
+ * by what they derived, owned by the layers. */
+stint_code stint__layers_begin(struct stint__client_call *call, stint_error *err);
+void stint__layers_end(struct stint__client_call *call);
+
+/* ---- reply.c ---- */
+
+/* Fills call->error and call->reply from a decoded reply. */
+void stint__client_call_take_reply(struct stint__client_call *call,
+                                   const struct stint__incoming *in);
+
+/* The options that ctx carries, the channel's defaults filled in. */
+stint_call_options stint__client_call_options_of(const stint_ctx *ctx, const stint_channel *ch);
+
+#endif

@@ -1,0 +1,29 @@
+/* options.c - call options, carried by contexts. */
+#include <string.h>
+
+#include <stint/key.h>
+
+#include "alloc.h"
+#include "client_internal.h"
+
+STINT_KEY_DECLARE(call_options, stint_call_options)
+STINT_KEY_DEFINE(call_options);
+
+stint_ctx *stint_ctx_with_call_options(const stint_ctx *parent, const stint_call_options *opts)
+{
+    stint_call_options *copy = stint__alloc_zeroed(sizeof *copy);
+    if (copy == NULL)
+        return stint__ctx_exhausted();
+    memcpy(copy, opts, opts->size < sizeof *copy ? opts->size : sizeof *copy);
+    return call_options_with_owned(parent, copy, stint__free);
+}
+
+stint_call_options stint__client_call_options_of(const stint_ctx *ctx, const stint_channel *ch)
+{
+    const stint_call_options *given = call_options_of(ctx);
+    stint_call_options o = {.size = sizeof o};
+    if (given != NULL)
+        o = *given;
+    o.wait_for_ready = o.wait_for_ready || ch->opts.wait_for_ready;
+    return o;
+}

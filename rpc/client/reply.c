@@ -1,0 +1,109 @@
+/* reply.c - what comes back: the status, the message, and what was carried beside it. */
+#include "client_internal.h"
+
+#include <string.h>
+
+#include "alloc.h"
+#include "message.h"
+
+/* A decoded message may take this many times the size limit of its bytes: protobuf-c spends up to
+ * two orders of magnitude more memory than it reads on hostile input. */
+#define MEMORY_FACTOR 16
+#define MEMORY_SLACK  ((size_t)64 * 1024)
+
+struct stint_reply_info {
+    stint_metadata *metadata;
+    void *details;
+    size_t details_len;
+};
+
+stint_reply_info *stint_reply_info_new(void)
+{
+    return stint__alloc_zeroed(sizeof(stint_reply_info));
+}
+
+static void info_clear(stint_reply_info *info)
+{
+    stint_metadata_free(info->metadata);
+    stint__free(info->details);
+    *info = (stint_reply_info){0};
+}
+
+void stint_reply_info_free(stint_reply_info *info)
+{
+    if (info == NULL)
+        return;
+    info_clear(info);
+    stint__free(info);
+}
+
+const stint_metadata *stint_reply_info_metadata(const stint_reply_info *info)
+{
+    return info->metadata;
+}
+
+const void *stint_reply_info_details(const stint_reply_info *info, size_t *ret_len)
+{
+    *ret_len = info->details_len;
+    return info->details;
+}
+
+static stint_code info_fill(stint_reply_info *info, const struct stint__envelope *e,
+                            stint_error *err)
+{
+    info_clear(info);
+    if (e->details.len > 0) {
+        info->details = stint__alloc(e->details.len);
+        if (info->details == NULL)
+            return stint_error_set(err, STINT_RESOURCE_EXHAUSTED, "out of memory for a reply");
+        memcpy(info->details, e->details.data, e->details.len);
+        info->details_len = e->details.len;
+    }
+    if (e->n_metadata == 0)
+        return STINT_OK;
+    info->metadata = stint_metadata_new();
+    if (info->metadata == NULL)
+        return stint_error_set(err, STINT_RESOURCE_EXHAUSTED, "out of memory for a reply");
+    return stint__envelope_metadata(e, info->metadata, err);
+}
+
+/* A failure that the peer reports. */
+static void take_failure(const struct stint__envelope *e, stint_error *err)
+{
+    stint_error_set(err, (stint_code)e->code, "%.*s", (int)e->message.len,
+                    (const char *)e->message.data);
+    err->origin = STINT_ORIGIN_PEER;
+    err->reason = (stint_reason)e->reason;
+    err->not_executed = e->not_executed;
+    uint64_t pushback = e->pushback_us < STINT__BUDGET_US_MAX ? e->pushback_us : 0;
+    err->pushback = STINT_US(pushback);
+}
+
+void stint__client_call_take_reply(struct stint__client_call *call,
+                                   const struct stint__incoming *in)
+{
+    const struct stint__envelope *e = &in->env;
+    stint_error *err = &call->error;
+    /* A reply that was read by the deadline beats it, even when it is looked at later. */
+    if (call->has_deadline && stint_time_before(call->deadline, in->read_at)) {
+        stint_error_set(err, STINT_DEADLINE_EXCEEDED,
+                        "deadline exceeded: the reply of %s came %.1f ms late", call->method->path,
+                        (double)stint_time_sub(in->read_at, call->deadline) / 1e6);
+        return;
+    }
+    stint_error_clear(err);
+    if (call->options.reply != NULL && info_fill(call->options.reply, e, err) != STINT_OK)
+        return;
+    if (e->code != STINT_OK) {
+        take_failure(e, err);
+        return;
+    }
+    size_t memory = call->ch->opts.max_message * MEMORY_FACTOR + MEMORY_SLACK;
+    call->reply = stint__message_unpack(call->method->reply, e->payload, memory, err);
+    if (call->reply == NULL) {
+        /* The reply's fault, not the request's: INVALID_ARGUMENT would blame the caller. */
+        if (err->code == STINT_INVALID_ARGUMENT)
+            err->code = STINT_INTERNAL;
+        err->origin = STINT_ORIGIN_LOCAL;
+    }
+}

@@ -1,0 +1,283 @@
+/* submit.c - getting a call's request to the transport, and back from it.
+ *
+ * A call is parked in the channel's waiting list while there is no connection, or while the
+ * connection's queue is full; it is sent, its remaining time stamped anew, when the transport says
+ * ready. Nothing is ever sent twice: a request goes back to the list only if the transport vouches
+ * that its bytes were never given to a connection.
+ *
+ * The list and the place WAITING are guarded by the channel's mutex; see client_internal.h for the
+ * other places, and for the reference that a request holds on its call from the first attempt to
+ * send it until it is over ("the request's reference" below). No lock is held while the transport
+ * or a delivery is called. */
+#include "client_internal.h"
+
+#include <string.h>
+
+/* Nothing is left to send with. */
+static stint_code fail_expired(const struct stint__client_call *call, stint_error *err)
+{
+    stint_error_set(err, STINT_DEADLINE_EXCEEDED,
+                    "deadline exceeded after %.1f ms, before %s was sent to %s",
+                    (double)stint_time_sub(stint_now(), call->start) / 1e6, call->method->path,
+                    call->ch->target);
+    err->reason = STINT_REASON_EXPIRED_BEFORE_SEND;
+    return STINT_DEADLINE_EXCEEDED;
+}
+
+static stint_code envelope_of(const struct stint__client_call *call, struct stint__envelope *e,
+                              stint_error *err)
+{
+    *e = (struct stint__envelope){
+        .kind = STINT__KIND_REQUEST,
+        .call_id = call->call_id,
+        .method = {(const uint8_t *)call->method->path, strlen(call->method->path)},
+        .trace_id = call->info.trace_id,
+        .span_id = call->info.span_id,
+        .request_id = {(const uint8_t *)call->info.request_id, strlen(call->info.request_id)},
+        .hop = call->info.hop,
+        .metadata = stint_ctx_metadata(call->ctx),
+        .has_payload = true,
+        .payload = call->payload,
+        .payload_owner = call->payload_owner,
+    };
+    if (call->has_deadline) {
+        stint_duration left = stint_time_sub(call->deadline, stint_now());
+        if (left < STINT_US(1))
+            return fail_expired(call, err);
+        e->has_budget = true;
+        e->budget_us = (uint64_t)(left / 1000); /* rounded down: never more than there is */
+    }
+    return STINT_OK;
+}
+
+static void abandon(struct stint__client_call *call)
+{
+    if (atomic_exchange(&call->abandoned, true))
+        return;
+    bool cancel = atomic_load(&call->cancel_peer);
+    if (stint__peer_abandon(call->ch->peer, &call->exchange, cancel))
+        stint__client_call_unref(call);
+}
+
+/* Hands the request, in place SUBMITTING, to the transport, which takes over its reference. */
+static stint_code send_now(struct stint__client_call *call, stint_error *err)
+{
+    struct stint__envelope e;
+    stint_code code = envelope_of(call, &e, err);
+    if (code == STINT_OK)
+        code = stint__peer_submit(call->ch->peer, &call->exchange, &e, err);
+    if (code != STINT_OK)
+        return code;
+    int expected = STINT__PLACE_SUBMITTING;
+    if (atomic_compare_exchange_strong(&call->place, &expected, STINT__PLACE_SENT) &&
+        atomic_load(&call->state) != STINT__CALL_PENDING)
+        abandon(call);
+    return STINT_OK;
+}
+
+enum parked { PARKED, TRY_AGAIN, MAY_NOT_WAIT };
+
+/* Parks the call, which then keeps the request's reference; TRY_AGAIN if the link became ready
+ * since `epoch`. */
+static enum parked park(struct stint__client_call *call, uint64_t epoch, bool at_front)
+{
+    stint_channel *ch = call->ch;
+    enum parked result = PARKED;
+    pthread_mutex_lock(&ch->mutex);
+    if (atomic_load(&ch->closing) ||
+        (atomic_load(&ch->link) == STINT__LINK_FAILING && !call->options.wait_for_ready)) {
+        result = MAY_NOT_WAIT;
+    } else if (atomic_load(&ch->link_epoch) != epoch) {
+        result = TRY_AGAIN;
+    } else {
+        atomic_store(&call->place, STINT__PLACE_WAITING);
+        stint__list_push_back(at_front ? ch->waiting.next : &ch->waiting, &call->link);
+    }
+    pthread_mutex_unlock(&ch->mutex);
+    return result;
+}
+
+/* Puts the reason that a person can act on in place of "not connected". */
+static void explain(const struct stint__client_call *call, stint_error *err)
+{
+    stint_channel *ch = call->ch;
+    if (err->reason == STINT_REASON_NOT_CONNECTED) {
+        pthread_mutex_lock(&ch->mutex);
+        stint_error last = ch->last_error;
+        pthread_mutex_unlock(&ch->mutex);
+        stint_error_set(err, STINT_UNAVAILABLE, "no connection to %s: %s", ch->target,
+                        last.message[0] != '\0' ? last.message : "still connecting");
+        err->reason = STINT_REASON_NOT_CONNECTED;
+    }
+    err->not_executed = true;
+}
+
+/* Sends or parks the request, in place SUBMITTING. False: neither; the request's reference is the
+ * caller's again, the place is NOWHERE, and *err says why. *ret_parked tells which. */
+static bool send_or_park(struct stint__client_call *call, bool at_front, bool *ret_parked,
+                         stint_error *err)
+{
+    *ret_parked = false;
+    for (;;) {
+        uint64_t epoch = atomic_load(&call->ch->link_epoch);
+        if (send_now(call, err) == STINT_OK)
+            return true;
+        bool later =
+            err->reason == STINT_REASON_NOT_CONNECTED || err->reason == STINT_REASON_QUEUE_FULL;
+        enum parked parked = later ? park(call, epoch, at_front) : MAY_NOT_WAIT;
+        if (parked == TRY_AGAIN)
+            continue;
+        if (parked == PARKED) {
+            /* A claimer that came before it was parked has left it to us. */
+            if (atomic_load(&call->state) != STINT__CALL_PENDING)
+                stint__client_call_detach(call);
+            stint_error_clear(err);
+            *ret_parked = true;
+            return true;
+        }
+        atomic_store(&call->place, STINT__PLACE_NOWHERE);
+        explain(call, err);
+        return false;
+    }
+}
+
+/* Ends a call that could not be sent, if nothing else has ended it. */
+static void end_unsent(struct stint__client_call *call, const stint_error *why)
+{
+    if (!stint__client_call_claim(call))
+        return;
+    call->error = *why;
+    stint__client_call_finish(call);
+}
+
+stint_code stint__client_call_submit(struct stint__client_call *call, stint_error *err)
+{
+    bool parked;
+    stint__client_call_ref(call); /* the request's */
+    stint__client_call_ref(call); /* ours: the reply may come before we are done */
+    atomic_store(&call->place, STINT__PLACE_SUBMITTING);
+    bool ok = send_or_park(call, false, &parked, err);
+    stint_code code = ok ? STINT_OK : err->code;
+    if (!ok)
+        stint__client_call_unref(call);
+    stint__client_call_unref(call);
+    return code;
+}
+
+static struct stint__client_call *take_waiting(stint_channel *ch)
+{
+    struct stint__client_call *call = NULL;
+    pthread_mutex_lock(&ch->mutex);
+    struct stint__list *link = stint__list_pop_front(&ch->waiting);
+    if (link != NULL) {
+        call = STINT__CONTAINER_OF(link, struct stint__client_call, link);
+        atomic_store(&call->place, STINT__PLACE_SUBMITTING);
+        stint__client_call_ref(call); /* ours */
+    }
+    pthread_mutex_unlock(&ch->mutex);
+    return call;
+}
+
+void stint__channel_flush_waiting(stint_channel *ch)
+{
+    struct stint__client_call *call;
+    bool parked = false;
+    while (!parked && (call = take_waiting(ch)) != NULL) {
+        stint_error err;
+        if (!send_or_park(call, true, &parked, &err)) {
+            end_unsent(call, &err);
+            stint__client_call_unref(call);
+        }
+        stint__client_call_unref(call);
+    }
+}
+
+void stint__channel_fail_waiting(stint_channel *ch, const stint_error *why, bool all)
+{
+    struct stint__list failed;
+    stint__list_init(&failed);
+    pthread_mutex_lock(&ch->mutex);
+    STINT_LIST_FOREACH (link, &ch->waiting) {
+        struct stint__client_call *call =
+            STINT__CONTAINER_OF(link, struct stint__client_call, link);
+        if (!all && call->options.wait_for_ready)
+            continue;
+        stint__list_unlink(link);
+        stint__list_push_back(&failed, link);
+        atomic_store(&call->place, STINT__PLACE_NOWHERE);
+    }
+    pthread_mutex_unlock(&ch->mutex);
+    struct stint__list *link;
+    while ((link = stint__list_pop_front(&failed)) != NULL) {
+        struct stint__client_call *call =
+            STINT__CONTAINER_OF(link, struct stint__client_call, link);
+        stint_error err = *why;
+        if (!all)
+            err.reason = STINT_REASON_NOT_CONNECTED;
+        explain(call, &err);
+        end_unsent(call, &err);
+        stint__client_call_unref(call);
+    }
+}
+
+void stint__client_call_detach(struct stint__client_call *call)
+{
+    bool waited = false;
+    if (atomic_load(&call->place) == STINT__PLACE_WAITING) {
+        pthread_mutex_lock(&call->ch->mutex);
+        if (atomic_load(&call->place) == STINT__PLACE_WAITING) {
+            stint__list_unlink(&call->link);
+            atomic_store(&call->place, STINT__PLACE_NOWHERE);
+            waited = true;
+        }
+        pthread_mutex_unlock(&call->ch->mutex);
+    }
+    if (waited)
+        stint__client_call_unref(call);
+    else if (atomic_load(&call->place) == STINT__PLACE_SENT)
+        abandon(call);
+}
+
+static struct stint__client_call *call_of(struct stint__exchange *x)
+{
+    return STINT__CONTAINER_OF(x, struct stint__client_call, exchange);
+}
+
+static void on_reply(struct stint__exchange *x, const struct stint__incoming *in)
+{
+    struct stint__client_call *call = call_of(x);
+    atomic_store(&call->place, STINT__PLACE_OVER);
+    if (stint__client_call_claim(call)) {
+        stint__client_call_take_reply(call, in);
+        stint__client_call_finish(call);
+    } else {
+        atomic_fetch_add_explicit(&call->ch->counters.late_replies, 1, memory_order_relaxed);
+    }
+    stint__client_call_unref(call);
+}
+
+/* The connection broke. What was never given to it may go over the next one. */
+static void on_lost(struct stint__exchange *x, const stint_error *error)
+{
+    struct stint__client_call *call = call_of(x);
+    int expected = STINT__PLACE_SENT;
+    bool was_sent = atomic_compare_exchange_strong(&call->place, &expected, STINT__PLACE_OVER);
+    if (!was_sent)
+        atomic_store(&call->place, STINT__PLACE_OVER);
+    stint_error err = *error;
+    if (was_sent && error->not_executed && !atomic_load(&call->ch->closing)) {
+        bool parked;
+        stint__client_call_ref(call);
+        atomic_store(&call->place, STINT__PLACE_SUBMITTING);
+        bool again = send_or_park(call, false, &parked, &err);
+        stint__client_call_unref(call);
+        if (again)
+            return;
+    }
+    if (err.reason == STINT_REASON_CHANNEL_CLOSED)
+        err.code = STINT_CANCELLED;
+    end_unsent(call, &err);
+    stint__client_call_unref(call);
+}
+
+const struct stint__exchange_ops stint__client_call_exchange_ops = {on_reply, on_lost};
