@@ -102,7 +102,7 @@ typedef struct stint_server_stats {
 } stint_server_stats;
 
 /* A snapshot of the counters. Thread-safe. */
-STINT_API void stint_server_stats_get(const stint_server *s, stint_server_stats *stats);
+STINT_API void stint_server_stats_get(stint_server *s, stint_server_stats *stats);
 
 STINT_END_DECLS
 

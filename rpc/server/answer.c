@@ -1,0 +1,185 @@
+/* answer.c - the one answer of every request.
+ *
+ * stint_call.answered decides who answers: handler, ticket, deadline, cancellation or the end of
+ * the server. What follows happens once: the interceptors hear of it, the reply is sent, the call
+ * leaves its connection's list and the server's count, and its context ends, so that nothing
+ * derived from it outlives the answer. */
+#include <string.h>
+
+#include "alloc.h"
+#include "server_internal.h"
+
+#define SMALL_REPLY 2048 /* packed on the stack; the transport copies it */
+
+static struct stint__slice text_slice(const char *text)
+{
+    return (struct stint__slice){(const uint8_t *)text, strlen(text)};
+}
+
+void stint__refuse_request(struct stint__conn *conn, const struct stint__reply_to *to,
+                           uint64_t call_id, const struct stint__refusal *why)
+{
+    struct stint__envelope e = {
+        .kind = STINT__KIND_REPLY,
+        .call_id = call_id,
+        .code = (uint32_t)why->code,
+        .reason = (uint32_t)why->reason,
+        .message = text_slice(why->text),
+        .not_executed = why->not_executed,
+    };
+    /* If this fails the connection is gone, and with it everybody who waits for the answer. */
+    (void)!stint__conn_reply(conn, to, &e, NULL);
+}
+
+static bool claim(stint_call *call)
+{
+    if (atomic_exchange(&call->answered, true))
+        return false;
+    if (stint__timer_disarm(&call->timer))
+        stint__call_unref(call);
+    return true;
+}
+
+/* What every answer ends with. */
+static void settle(stint_call *call)
+{
+    stint__conn_unlist_call(call);
+    stint_ctx_cancel(call->own, STINT_CANCELLED, "the call has been answered");
+    stint__server_leave(call->server);
+}
+
+static void send(stint_call *call, const stint_error *outcome, struct stint__slice payload,
+                 struct stint__buf *owner)
+{
+    stint__server_layers_end(call, outcome);
+    struct stint__envelope e = {
+        .kind = STINT__KIND_REPLY,
+        .call_id = call->call_id,
+        .code = (uint32_t)outcome->code,
+        .reason = (uint32_t)outcome->reason,
+        .message = text_slice(outcome->message),
+        .not_executed = outcome->not_executed,
+        .has_payload = outcome->code == STINT_OK,
+        .payload = payload,
+        .payload_owner = owner,
+    };
+    if (call->spoken) {
+        e.details = call->details;
+        e.metadata = call->reply_metadata;
+    }
+    stint_error err;
+    stint_code code = stint__conn_reply(call->conn, &call->to, &e, &err);
+    if (code != STINT_OK && code != STINT_UNAVAILABLE)
+        stint__log_write(&call->server->logger, stint_now(), STINT_LOG_WARN,
+                         "the reply of %s to %s was not sent: %s", call->entry->method->path,
+                         stint__conn_peer(call->conn), err.message);
+    settle(call);
+}
+
+static void send_failure(stint_call *call, const stint_error *outcome)
+{
+    stint__count(&call->server->counters.failed);
+    send(call, outcome, (struct stint__slice){NULL, 0}, NULL);
+}
+
+/* What is wrong with answering OK now, if anything. */
+static bool may_send_ok(stint_call *call, size_t size, stint_error *err)
+{
+    const char *path = call->entry->method->path;
+    if (size > call->server->opts.max_message) {
+        stint_error_set(err, STINT_RESOURCE_EXHAUSTED,
+                        "the reply of %s has %zu bytes; the server's limit is %zu", path, size,
+                        call->server->opts.max_message);
+        err->reason = STINT_REASON_MESSAGE_TOO_LARGE;
+        return false;
+    }
+    stint_duration late = stint_time_sub(stint_now(), call->deadline);
+    if (late > 0) {
+        stint__count(&call->server->counters.late);
+        stint_error_set(err, STINT_DEADLINE_EXCEEDED, "%s finished %.1f ms after the deadline",
+                        path, (double)late / 1e6);
+        err->reason = STINT_REASON_EXPIRED_IN_HANDLER;
+        return false;
+    }
+    return true;
+}
+
+static void send_ok(stint_call *call, const ProtobufCMessage *rep)
+{
+    stint_error err = STINT_ERROR_INIT;
+    uint8_t small[SMALL_REPLY];
+    size_t size = protobuf_c_message_get_packed_size(rep);
+    if (!may_send_ok(call, size, &err)) {
+        send_failure(call, &err);
+        return;
+    }
+    struct stint__buf *owner = size > sizeof small ? stint__buf_new(size) : NULL;
+    if (size > sizeof small && owner == NULL) {
+        stint_error_set(&err, STINT_RESOURCE_EXHAUSTED, "out of memory for the reply of %s",
+                        call->entry->method->path);
+        send_failure(call, &err);
+        return;
+    }
+    uint8_t *at = owner != NULL ? owner->data : small;
+    struct stint__slice payload = {at, protobuf_c_message_pack(rep, at)};
+    stint__count(&call->server->counters.ok);
+    send(call, &err, payload, owner);
+    stint__buf_unref(owner);
+}
+
+/* The outcome of a handler that failed with this code. */
+static void handler_error(stint_call *call, stint_code code, stint_error *ret)
+{
+    const char *path = call->entry->method->path;
+    if (code > STINT_OK && code <= STINT_UNAUTHENTICATED) {
+        *ret = call->error;
+        ret->code = code;
+        if (ret->message[0] == '\0')
+            stint_error_set(ret, code, "%s failed: %s", path, stint_code_name(code));
+        return;
+    }
+    stint_error_set(ret, STINT_INTERNAL, "the handler of %s returned %d, which is no status", path,
+                    (int)code);
+    if (code == STINT_DEFERRED)
+        stint_error_set(ret, STINT_INTERNAL, "the handler of %s returned without an answer", path);
+    ret->reason = STINT_REASON_NO_ANSWER;
+}
+
+bool stint__call_answer(stint_call *call, stint_code code, const ProtobufCMessage *rep)
+{
+    if (!claim(call))
+        return false;
+    call->spoken = true;
+    if (code == STINT_OK && rep != NULL) {
+        send_ok(call, rep);
+        return true;
+    }
+    stint_error outcome;
+    handler_error(call, code == STINT_OK ? STINT_DEFERRED : code, &outcome);
+    send_failure(call, &outcome);
+    return true;
+}
+
+bool stint__call_answer_refusal(stint_call *call, const struct stint__refusal *why)
+{
+    if (!claim(call))
+        return false;
+    stint_error outcome;
+    stint_error_set(&outcome, why->code, "%s", why->text);
+    outcome.reason = why->reason;
+    outcome.not_executed = why->not_executed;
+    send(call, &outcome, (struct stint__slice){NULL, 0}, NULL);
+    return true;
+}
+
+bool stint__call_answer_nothing(stint_call *call)
+{
+    if (!claim(call))
+        return false;
+    stint_error outcome;
+    stint_ctx_cause(call->own, &outcome);
+    stint__server_layers_end(call, &outcome);
+    stint__conn_drop(call->conn, &call->to);
+    settle(call);
+    return true;
+}

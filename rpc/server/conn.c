@@ -1,0 +1,207 @@
+/* conn.c - connections, the calls that are in flight on them, and how those are cancelled.
+ *
+ * A call is found by its key: the header stack that its reply will go to, which a CANCEL repeats. A
+ * cancel that finds no call leaves a tombstone, in a ring that forgets the oldest, and the request
+ * that comes later is not run. Most tombstones are of calls that had just been answered; request
+ * IDs do not come again for two thousand million calls.
+ *
+ * Guarded by the connection's mutex: calls, by_key, tombstones, gone. */
+#include "alloc.h"
+#include "server_internal.h"
+
+/* One word or two are the key themselves; longer stacks, through chains of devices, are hashed
+ * (FNV-1a). */
+static uint64_t key_of(const struct stint__reply_to *to)
+{
+    const struct stint__sp_stack *stack = &to->stack;
+    uint64_t key = 0;
+    if (stack->len <= 8) {
+        for (unsigned i = 0; i < stack->len; i++)
+            key = key << 8 | stack->bytes[i];
+        return key;
+    }
+    key = 14695981039346656037u;
+    for (unsigned i = 0; i < stack->len; i++)
+        key = (key ^ stack->bytes[i]) * 1099511628211u;
+    return key;
+}
+
+static void conn_unref(struct stint__server_conn *sc)
+{
+    if (atomic_fetch_sub(&sc->refs, 1) != 1)
+        return;
+    stint__map_fini(&sc->by_key);
+    pthread_mutex_destroy(&sc->mutex);
+    stint__free(sc);
+}
+
+void *stint__server_on_opened(void *arg, struct stint__conn *conn)
+{
+    stint_server *s = arg;
+    stint__count(&s->counters.accepted);
+    struct stint__server_conn *sc = stint__alloc_zeroed(sizeof *sc);
+    if (sc == NULL)
+        return NULL; /* its requests are refused: see arrive.c */
+    sc->server = s;
+    sc->conn = conn;
+    atomic_init(&sc->refs, 1);
+    stint__list_init(&sc->calls);
+    stint__map_init(&sc->by_key);
+    pthread_mutex_init(&sc->mutex, NULL);
+    pthread_mutex_lock(&s->mutex);
+    stint__list_push_back(&s->conns, &sc->link);
+    pthread_mutex_unlock(&s->mutex);
+    return sc;
+}
+
+/* Takes a tombstone away: true if there was one. */
+static bool take_tombstone_locked(struct stint__server_conn *sc, uint64_t key)
+{
+    for (unsigned i = 0; i < sc->n_tombstones; i++) {
+        if (sc->tombstones[i] != key)
+            continue;
+        sc->tombstones[i] = sc->tombstones[--sc->n_tombstones];
+        return true;
+    }
+    return false;
+}
+
+static void add_tombstone_locked(struct stint__server_conn *sc, uint64_t key)
+{
+    if (sc->n_tombstones < STINT__TOMBSTONES) {
+        sc->tombstones[sc->n_tombstones++] = key;
+        return;
+    }
+    sc->tombstones[sc->next_tombstone++ % STINT__TOMBSTONES] = key;
+}
+
+bool stint__conn_list_call(struct stint__server_conn *sc, stint_call *call)
+{
+    call->key = key_of(&call->to);
+    pthread_mutex_lock(&sc->mutex);
+    bool ok = !sc->gone && !(sc->n_tombstones > 0 && take_tombstone_locked(sc, call->key));
+    if (ok) {
+        /* A key that is taken (a client that repeats an ID) or no memory for it: the call cannot be
+         * cancelled by itself, only with its connection. */
+        if (stint__map_get(&sc->by_key, call->key) == NULL)
+            (void)!stint__map_put(&sc->by_key, call->key, call);
+        stint__list_push_back(&sc->calls, &call->conn_link);
+        atomic_fetch_add(&sc->refs, 1);
+        call->sc = sc;
+        call->registered = true;
+    }
+    pthread_mutex_unlock(&sc->mutex);
+    return ok;
+}
+
+static void unlist_locked(struct stint__server_conn *sc, stint_call *call)
+{
+    stint__list_unlink(&call->conn_link);
+    if (stint__map_get(&sc->by_key, call->key) == call)
+        stint__map_remove(&sc->by_key, call->key);
+}
+
+void stint__conn_unlist_call(stint_call *call)
+{
+    if (!call->registered)
+        return;
+    struct stint__server_conn *sc = call->sc;
+    pthread_mutex_lock(&sc->mutex);
+    unlist_locked(sc, call);
+    pthread_mutex_unlock(&sc->mutex);
+    conn_unref(sc);
+}
+
+/* Nobody wants the answer any more. */
+static void cancel_call(stint_call *call, const char *why)
+{
+    stint_ctx_cancel(call->own, STINT_CANCELLED, why);
+    if (stint__call_answer_nothing(call))
+        stint__count(&call->server->counters.cancelled);
+    stint__call_unref(call);
+}
+
+void stint__server_on_cancel(void *arg, void *conn_data, struct stint__conn *conn,
+                             const struct stint__reply_to *to)
+{
+    struct stint__server_conn *sc = conn_data;
+    (void)arg;
+    (void)conn;
+    if (sc == NULL)
+        return;
+    uint64_t key = key_of(to);
+    pthread_mutex_lock(&sc->mutex);
+    stint_call *call = stint__map_get(&sc->by_key, key);
+    if (call != NULL)
+        stint__call_ref(call);
+    else
+        add_tombstone_locked(sc, key);
+    pthread_mutex_unlock(&sc->mutex);
+    if (call != NULL)
+        cancel_call(call, "cancelled by the caller");
+}
+
+/* Takes one call off the list, with a reference for the caller. */
+static stint_call *pop_call(struct stint__server_conn *sc)
+{
+    stint_call *call = NULL;
+    pthread_mutex_lock(&sc->mutex);
+    if (!stint__list_empty(&sc->calls)) {
+        call = STINT__CONTAINER_OF(sc->calls.next, stint_call, conn_link);
+        unlist_locked(sc, call);
+        stint__call_ref(call);
+    }
+    pthread_mutex_unlock(&sc->mutex);
+    return call;
+}
+
+void stint__server_on_closed(void *arg, void *conn_data, struct stint__conn *conn)
+{
+    stint_server *s = arg;
+    struct stint__server_conn *sc = conn_data;
+    (void)conn;
+    if (sc == NULL)
+        return;
+    pthread_mutex_lock(&s->mutex);
+    stint__list_unlink(&sc->link);
+    pthread_mutex_unlock(&s->mutex);
+    pthread_mutex_lock(&sc->mutex);
+    sc->gone = true;
+    pthread_mutex_unlock(&sc->mutex);
+    stint_call *call;
+    while ((call = pop_call(sc)) != NULL)
+        cancel_call(call, "the caller's connection was lost");
+    conn_unref(sc);
+}
+
+/* A connection of the list, with a reference, after the one given (which is released); NULL at the
+ * end. A connection that has left the list meanwhile ends the walk: its calls are cancelled
+ * already. */
+static struct stint__server_conn *next_conn(stint_server *s, struct stint__server_conn *after)
+{
+    struct stint__server_conn *sc = NULL;
+    pthread_mutex_lock(&s->mutex);
+    struct stint__list *link = after != NULL ? after->link.next : s->conns.next;
+    if (link != &s->conns && (after == NULL || link != &after->link)) {
+        sc = STINT__CONTAINER_OF(link, struct stint__server_conn, link);
+        atomic_fetch_add(&sc->refs, 1);
+    }
+    pthread_mutex_unlock(&s->mutex);
+    if (after != NULL)
+        conn_unref(after);
+    return sc;
+}
+
+void stint__server_cancel_all(stint_server *s, const char *why)
+{
+    const struct stint__refusal refusal = {STINT_UNAVAILABLE, STINT_REASON_DRAINING, why, false};
+    struct stint__server_conn *sc = NULL;
+    while ((sc = next_conn(s, sc)) != NULL) {
+        stint_call *call;
+        while ((call = pop_call(sc)) != NULL) {
+            stint__call_answer_refusal(call, &refusal);
+            stint_ctx_cancel(call->own, STINT_CANCELLED, why);
+            stint__call_unref(call);
+        }
+    }
+}

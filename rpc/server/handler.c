@@ -1,0 +1,145 @@
+/* handler.c - what a handler can do with its call (stint/handler.h), and tickets.
+ *
+ * A ticket is the call under another name: stint_call_defer adds a reference and arms the call's
+ * timer, stint_ticket_finish answers if nobody has yet and gives the reference back. */
+#include <stint/handler.h>
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "server_internal.h"
+
+void *stint_call_alloc(stint_call *call, size_t n)
+{
+    void *p = stint__arena_alloc(&call->arena, n);
+    if (p != NULL)
+        memset(p, 0, n);
+    return p;
+}
+
+char *stint_call_strdup(stint_call *call, const char *s)
+{
+    size_t n = strlen(s) + 1;
+    char *copy = stint__arena_alloc(&call->arena, n);
+    return copy != NULL ? memcpy(copy, s, n) : NULL;
+}
+
+char *stint_call_printf(stint_call *call, const char *fmt, ...)
+{
+    va_list args, again;
+    va_start(args, fmt);
+    va_copy(again, args);
+    int n = vsnprintf(NULL, 0, fmt, args);
+    char *text = n < 0 ? NULL : stint__arena_alloc(&call->arena, (size_t)n + 1);
+    if (text != NULL)
+        vsnprintf(text, (size_t)n + 1, fmt, again);
+    va_end(again);
+    va_end(args);
+    return text;
+}
+
+stint_code stint_call_fail(stint_call *call, stint_code code, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    stint_error_vset(&call->error, code, fmt, args);
+    va_end(args);
+    return code;
+}
+
+stint_code stint_call_fail_from(stint_call *call, const stint_error *cause)
+{
+    stint_code code = cause->code;
+    stint_reason reason = cause->reason;
+    if (code == STINT_DEADLINE_EXCEEDED && stint_time_before(stint_now(), call->deadline) &&
+        stint_ctx_err(call->own) == STINT_OK) {
+        code = STINT_UNAVAILABLE;
+        reason = STINT_REASON_DOWNSTREAM_TIMEOUT;
+    }
+    stint_error_set(&call->error, code, "%s: %s", call->entry->method->path, cause->message);
+    call->error.reason = reason;
+    call->error.pushback = cause->pushback;
+    return code;
+}
+
+stint_code stint_call_set_details(stint_call *call, const void *data, size_t len)
+{
+    if (len > STINT__DETAILS_MAX)
+        return STINT_RESOURCE_EXHAUSTED;
+    void *copy = stint__arena_alloc(&call->arena, len);
+    if (copy == NULL)
+        return STINT_RESOURCE_EXHAUSTED;
+    if (len > 0)
+        memcpy(copy, data, len);
+    call->details = (struct stint__slice){copy, len};
+    return STINT_OK;
+}
+
+const stint_metadata *stint_call_metadata(const stint_call *call)
+{
+    return call->metadata;
+}
+
+stint_code stint_call_add_metadata(stint_call *call, const char *key, const void *value,
+                                   size_t value_len, stint_error *err)
+{
+    if (call->reply_metadata == NULL)
+        call->reply_metadata = stint_metadata_new();
+    if (call->reply_metadata == NULL)
+        return stint_error_set(err, STINT_RESOURCE_EXHAUSTED, "out of memory");
+    return stint_metadata_add(call->reply_metadata, key, value, value_len, err);
+}
+
+const char *stint_call_method(const stint_call *call)
+{
+    return call->entry->method->path;
+}
+
+const char *stint_call_peer(const stint_call *call)
+{
+    return stint__conn_peer(call->conn);
+}
+
+stint_time stint_call_arrival(const stint_call *call)
+{
+    return call->arrival;
+}
+
+stint_code stint_call_defer(stint_call *call, stint_ticket **ret_ticket, stint_error *err)
+{
+    stint_error_clear(err);
+    if (call->deferred)
+        return stint_error_set(err, STINT_FAILED_PRECONDITION, "%s is deferred already",
+                               call->entry->method->path);
+    stint__call_ref(call); /* the timer's */
+    if (!stint__timer_arm(&call->timer, call->deadline)) {
+        stint__call_unref(call);
+        return stint_error_set(err, STINT_RESOURCE_EXHAUSTED, "out of memory for a timer");
+    }
+    stint__call_ref(call); /* the ticket's */
+    call->deferred = true;
+    stint__call_watch(call);
+    *ret_ticket = (stint_ticket *)call;
+    return STINT_OK;
+}
+
+stint_call *stint_ticket_call(stint_ticket *ticket)
+{
+    return (stint_call *)ticket;
+}
+
+const stint_ctx *stint_ticket_ctx(const stint_ticket *ticket)
+{
+    return ((const stint_call *)ticket)->ctx;
+}
+
+void stint_ticket_finish(stint_ticket *ticket, stint_code code, const ProtobufCMessage *rep,
+                         const char *message)
+{
+    stint_call *call = (stint_call *)ticket;
+    if (message != NULL && code != STINT_OK)
+        stint_error_set(&call->error, code, "%s", message);
+    stint__call_answer(call, code, rep);
+    stint__call_unref(call);
+}

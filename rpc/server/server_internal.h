@@ -1,0 +1,224 @@
+/* server_internal.h - servers, their connections and their calls, as the files of rpc/server share
+ * them.
+ *
+ * The life of a call (struct stint_call):
+ *
+ *   answered  false -> true, by one atomic exchange. Whoever makes it sends the reply, or decides
+ * that there is none: the handler's thread, a ticket, the deadline of a deferred call, a
+ *             cancellation, the end of the server.
+ *
+ * References: one for the thread that runs it or the queue that holds it; one for its ticket; one
+ * while its timer is armed. The call is in its connection's list from admission until it is
+ * answered, unless it runs where it was read (then nobody else can see it before it is over or
+ * deferred).
+ *
+ * Locks: server->mutex guards the connections' list, the state and what drain waits for;
+ * conn->mutex guards the connection's calls and tombstones; queue.mutex guards the queue. Never two
+ * at once. No lock is held while a handler, an interceptor, a hook or the transport is
+ * called. */
+#ifndef STINT_SERVER_SERVER_INTERNAL_H
+#define STINT_SERVER_SERVER_INTERNAL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include <stint/request.h>
+#include <stint/server.h>
+
+#include "arena.h"
+#include "clock.h"
+#include "ctx_internal.h"
+#include "list.h"
+#include "logger.h"
+#include "map.h"
+#include "transport.h"
+
+#define STINT__CALL_ARENA_FIRST 1024 /* bytes inside each call, before its arena mallocs */
+#define STINT__TOMBSTONES       32 /* cancels remembered per connection that came before requests */
+
+struct stint__method_entry {
+    const stint_method *method;
+    size_t path_len;
+    stint_dispatch_fn dispatch;
+    const void *ops;
+    void *self;
+};
+
+struct stint__server_counters {
+    atomic_uint_fast64_t requests, executed, ok, failed, expired_arrival, expired_queue,
+        refused_full, refused_draining, refused_method, refused_other, cancelled, late, clamped,
+        accepted;
+};
+
+enum stint__server_state {
+    STINT__SERVER_NEW,
+    STINT__SERVER_RUNNING,
+    STINT__SERVER_DRAINING,
+    STINT__SERVER_STOPPED,
+};
+
+/* Calls that wait for a worker, oldest first. */
+struct stint__queue {
+    pthread_mutex_t mutex;
+    pthread_cond_t nonempty;
+    struct stint__list calls;
+    uint32_t length, max;
+    uint32_t idle; /* workers that wait */
+    bool closed;
+};
+
+struct stint_server {
+    stint_server_options opts; /* with the defaults filled in */
+    size_t n_interceptors;
+    struct stint__logger logger;
+    struct stint__server_counters counters;
+    atomic_uint refs; /* the owner, and each call until its memory is freed */
+    atomic_int state; /* enum stint__server_state; written under the mutex */
+    atomic_uint_fast32_t inflight;
+
+    /* Fixed once it runs. */
+    struct stint__method_entry *methods; /* sorted by path */
+    size_t n_methods;
+    struct stint__acceptor **acceptors;
+    size_t n_acceptors;
+    pthread_t *workers;
+    uint32_t n_workers;
+
+    struct stint__queue queue;
+
+    pthread_mutex_t mutex;
+    pthread_cond_t changed;
+    struct stint__list conns;
+    size_t flushing; /* acceptors whose replies are not all written yet */
+};
+
+/* The server's view of a connection: conn_data of the transport's callbacks. */
+struct stint__server_conn {
+    stint_server *server;
+    struct stint__conn *conn;
+    struct stint__list link; /* in server->conns */
+    pthread_mutex_t mutex;
+    struct stint__list calls;
+    struct stint__map by_key; /* the same calls, for CANCEL */
+    uint64_t tombstones[STINT__TOMBSTONES];
+    unsigned n_tombstones, next_tombstone;
+    bool gone;
+    atomic_uint refs; /* the connection, and each call in `calls` */
+};
+
+struct stint__server_layer {
+    stint_interception seen;
+    stint_ctx *ctx;
+    bool begun;
+};
+
+struct stint_call {
+    stint_server *server;
+    struct stint__server_conn *sc; /* while in its list */
+    struct stint__conn *conn;      /* referenced */
+    struct stint__reply_to to;
+    const struct stint__method_entry *entry;
+    stint_ctx *own;       /* what arrival made: cancelled with the call */
+    const stint_ctx *ctx; /* what the handler sees: own, or what interceptors derived; not a ref */
+    stint_time arrival, deadline; /* the caller's deadline, not yet less the reserve */
+    uint64_t call_id, key;
+    struct stint__slice payload; /* in `payload_owner`, in the arena, or (running where it was read)
+                                    in the transport's buffer */
+    struct stint__buf *payload_owner;
+    stint_metadata *metadata, *reply_metadata;
+    stint_error error; /* what the handler said with stint_call_fail */
+    struct stint__slice details;
+
+    atomic_uint refs;
+    atomic_bool answered;
+    bool deferred, registered;
+    struct stint__timer timer; /* the deadline of a deferred call */
+    struct stint__list queue_link, conn_link;
+    struct stint__server_layer *layers;
+    atomic_int layers_state; /* see layers.c */
+    bool spoken;             /* the handler answers: what it attached goes with the reply */
+
+    struct stint__arena arena;
+    _Alignas(max_align_t) uint8_t first[STINT__CALL_ARENA_FIRST];
+};
+
+static inline void stint__count(atomic_uint_fast64_t *counter)
+{
+    atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
+}
+
+/* ---- methods.c ---- */
+
+const struct stint__method_entry *stint__method_find(const stint_server *s,
+                                                     struct stint__slice path);
+
+/* ---- conn.c: connections and the calls on them ---- */
+
+void *stint__server_on_opened(void *arg, struct stint__conn *conn);
+void stint__server_on_cancel(void *arg, void *conn_data, struct stint__conn *conn,
+                             const struct stint__reply_to *to);
+void stint__server_on_closed(void *arg, void *conn_data, struct stint__conn *conn);
+
+/* Lists the call, so that cancellation and loss find it. False: the connection is gone, or the
+ * cancel came first; the call is then not listed. */
+bool stint__conn_list_call(struct stint__server_conn *sc, stint_call *call);
+void stint__conn_unlist_call(stint_call *call);
+
+/* Cancels every call of every connection. */
+void stint__server_cancel_all(stint_server *s, const char *why);
+
+/* ---- arrive.c: from a frame to a call ---- */
+
+void stint__server_on_request(void *arg, void *conn_data, struct stint__conn *conn,
+                              const struct stint__reply_to *to, const struct stint__incoming *in);
+
+/* ---- run.c: from a call to its answer ---- */
+
+void stint__call_run(stint_call *call);
+/* Makes a call that ran where it was read visible to cancellation, now that it is deferred. */
+void stint__call_watch(stint_call *call);
+void stint__call_ref(stint_call *call);
+void stint__call_unref(stint_call *call);
+
+/* ---- answer.c ---- */
+
+/* What a refusal says. */
+struct stint__refusal {
+    stint_code code;
+    stint_reason reason;
+    const char *text;
+    bool not_executed;
+};
+
+/* Answers a request that never became a call. */
+void stint__refuse_request(struct stint__conn *conn, const struct stint__reply_to *to,
+                           uint64_t call_id, const struct stint__refusal *why);
+
+/* Each of these answers the call if nobody has yet; true if it was this one. */
+bool stint__call_answer(stint_call *call, stint_code code, const ProtobufCMessage *rep);
+bool stint__call_answer_refusal(stint_call *call, const struct stint__refusal *why);
+bool stint__call_answer_nothing(stint_call *call); /* nobody waits for it */
+
+/* ---- workers.c ---- */
+
+stint_code stint__workers_start(stint_server *s, stint_error *err);
+/* False: the queue is full or closed. */
+bool stint__queue_push(stint_server *s, stint_call *call);
+/* Lets the workers finish what is queued (each refused) and end; joins them. */
+void stint__workers_stop(stint_server *s);
+
+/* ---- layers.c ---- */
+
+/* Runs begin in order. Other than OK: one refused, or the call has been answered meanwhile. */
+stint_code stint__server_layers_begin(stint_call *call, stint_error *err);
+/* Runs end, if every begin has run. */
+void stint__server_layers_end(stint_call *call, const stint_error *outcome);
+void stint__server_layers_free(stint_call *call);
+
+/* ---- server.c ---- */
+
+/* One call less in flight: drain may be waiting for it. */
+void stint__server_leave(stint_server *s);
+void stint__server_unref(stint_server *s);
+
+#endif
