@@ -124,9 +124,12 @@ int loop_finish(struct loop *l)
     for (int i = 0; i < 10000 && !loop_idle(l); i++)
         sleep_secs(0.001);
     int errors = __atomic_load_n(&l->errors, __ATOMIC_RELAXED);
-    printf("errors=%d drained=%d\n", errors, loop_idle(l));
+    int drained = loop_idle(l);
+    printf("errors=%d drained=%d\n", errors, drained);
     fflush(stdout);
-    return errors != 0 || !loop_idle(l);
+    if (drained)
+        free(l->slot);
+    return errors != 0 || !drained;
 }
 
 /* ---- W4 ---- */
