@@ -104,12 +104,13 @@ static bool too_long(const struct gen_text *t, size_t column)
     }
 }
 
-/* Adds a line, broken if it is too long: between its arguments, aligned behind the parenthesis, or,
- * where one would not fit there or a call would take more lines, indented once more than the line;
- * or behind "=". */
+/* Adds a line of C, broken if it is too long: between its arguments, aligned behind the
+ * parenthesis, or, where one would not fit there or a call would take more lines, indented once
+ * more than the line; or behind "=". */
 static void add_line(struct gen_text *t, const char *line, const char *end)
 {
-    const char *s = (size_t)(end - line) > GEN_COLUMNS ? breakable(line, end) : NULL;
+    bool is_long = (size_t)(end - line) > GEN_COLUMNS && line[0] != '#' && line[0] != '/';
+    const char *s = is_long ? breakable(line, end) : NULL;
     if (s == NULL) {
         gen_text_add_bytes(t, line, (size_t)(end - line));
         return;
