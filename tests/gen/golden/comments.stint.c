@@ -8,14 +8,8 @@ enum {
     METHOD_COMMENTS_BARE,
     METHOD_COMMENTS_TRAILING,
     METHOD_COMMENTS_PARAGRAPHS,
-    METHOD_COMMENTS_DELIMITERS,
     METHOD_COMMENTS_BLOCK,
     METHOD_COMMENTS_DOCUMENTATION,
-    METHOD_COMMENTS_WIDE,
-    METHOD_COMMENTS_WORD,
-    METHOD_COMMENTS_CHARACTERS,
-    METHOD_COMMENTS_NOTHING,
-    METHOD_COMMENTS_FULL,
 };
 
 static const stint_method methods_comments[] = {
@@ -51,14 +45,6 @@ static const stint_method methods_comments[] = {
             .flags = 0,
             .timeout = 0,
         },
-    [METHOD_COMMENTS_DELIMITERS] =
-        {
-            .path = "golden.comments.Comments/Delimiters",
-            .request = &golden__comments__note__descriptor,
-            .reply = &golden__comments__note__descriptor,
-            .flags = 0,
-            .timeout = 0,
-        },
     [METHOD_COMMENTS_BLOCK] =
         {
             .path = "golden.comments.Comments/Block",
@@ -70,46 +56,6 @@ static const stint_method methods_comments[] = {
     [METHOD_COMMENTS_DOCUMENTATION] =
         {
             .path = "golden.comments.Comments/Documentation",
-            .request = &golden__comments__note__descriptor,
-            .reply = &golden__comments__note__descriptor,
-            .flags = 0,
-            .timeout = 0,
-        },
-    [METHOD_COMMENTS_WIDE] =
-        {
-            .path = "golden.comments.Comments/Wide",
-            .request = &golden__comments__note__descriptor,
-            .reply = &golden__comments__note__descriptor,
-            .flags = 0,
-            .timeout = 0,
-        },
-    [METHOD_COMMENTS_WORD] =
-        {
-            .path = "golden.comments.Comments/Word",
-            .request = &golden__comments__note__descriptor,
-            .reply = &golden__comments__note__descriptor,
-            .flags = 0,
-            .timeout = 0,
-        },
-    [METHOD_COMMENTS_CHARACTERS] =
-        {
-            .path = "golden.comments.Comments/Characters",
-            .request = &golden__comments__note__descriptor,
-            .reply = &golden__comments__note__descriptor,
-            .flags = 0,
-            .timeout = 0,
-        },
-    [METHOD_COMMENTS_NOTHING] =
-        {
-            .path = "golden.comments.Comments/Nothing",
-            .request = &golden__comments__note__descriptor,
-            .reply = &golden__comments__note__descriptor,
-            .flags = 0,
-            .timeout = 0,
-        },
-    [METHOD_COMMENTS_FULL] =
-        {
-            .path = "golden.comments.Comments/Full",
             .request = &golden__comments__note__descriptor,
             .reply = &golden__comments__note__descriptor,
             .flags = 0,
@@ -348,65 +294,6 @@ void golden_comments_comments_paragraphs_finish(stint_ticket *ticket, stint_code
     stint_ticket_finish(ticket, code, (const ProtobufCMessage *)rep, message);
 }
 
-static stint_code dispatch_comments_delimiters(void *self, const void *ops, const stint_ctx *ctx,
-                                               const ProtobufCMessage *req, ProtobufCMessage *rep,
-                                               stint_call *call)
-{
-    const golden_comments_comments_ops *impl = ops;
-    if (impl->delimiters == NULL)
-        return stint_call_fail(call, STINT_UNIMPLEMENTED, "%s is not implemented",
-                               stint_call_method(call));
-    return impl->delimiters(self, ctx, (const Golden__Comments__Note *)req,
-                            (Golden__Comments__Note *)rep, call);
-}
-
-stint_code golden_comments_comments_delimiters(const stint_ctx *ctx, stint_channel *ch,
-                                               const Golden__Comments__Note *req,
-                                               Golden__Comments__Note **ret_rep, stint_error *err)
-{
-    ProtobufCMessage *rep = NULL;
-    const stint_method *method = &methods_comments[METHOD_COMMENTS_DELIMITERS];
-    stint_code code = stint_invoke(ctx, ch, method, (const ProtobufCMessage *)req, &rep, err);
-    *ret_rep = (Golden__Comments__Note *)rep;
-    return code;
-}
-
-static void thunk_comments_delimiters(const stint_done *d)
-{
-    golden_comments_comments_delimiters_done *done =
-        (golden_comments_comments_delimiters_done *)d->fn;
-    done(d->arg, d->code, (Golden__Comments__Note *)d->reply, d->err);
-}
-
-stint_code golden_comments_comments_delimiters_async(const stint_ctx *ctx, stint_channel *ch,
-                                                     const Golden__Comments__Note *req,
-                                                     golden_comments_comments_delimiters_done *done,
-                                                     void *arg, stint_error *err)
-{
-    const stint_method *method = &methods_comments[METHOD_COMMENTS_DELIMITERS];
-    const stint_completion then = {
-        .thunk = thunk_comments_delimiters,
-        .fn = (void (*)(void))done,
-        .arg = arg,
-    };
-    return stint_invoke_async(ctx, ch, method, (const ProtobufCMessage *)req, &then, err);
-}
-
-void golden_comments_comments_delimiters_group(stint_group *g, stint_channel *ch,
-                                               const Golden__Comments__Note *req,
-                                               Golden__Comments__Note **ret_rep)
-{
-    const stint_method *method = &methods_comments[METHOD_COMMENTS_DELIMITERS];
-    stint_group_invoke(g, ch, method, (const ProtobufCMessage *)req, ret_rep);
-}
-
-void golden_comments_comments_delimiters_finish(stint_ticket *ticket, stint_code code,
-                                                const Golden__Comments__Note *rep,
-                                                const char *message)
-{
-    stint_ticket_finish(ticket, code, (const ProtobufCMessage *)rep, message);
-}
-
 static stint_code dispatch_comments_block(void *self, const void *ops, const stint_ctx *ctx,
                                           const ProtobufCMessage *req, ProtobufCMessage *rep,
                                           stint_call *call)
@@ -523,311 +410,18 @@ void golden_comments_comments_documentation_finish(stint_ticket *ticket, stint_c
     stint_ticket_finish(ticket, code, (const ProtobufCMessage *)rep, message);
 }
 
-static stint_code dispatch_comments_wide(void *self, const void *ops, const stint_ctx *ctx,
-                                         const ProtobufCMessage *req, ProtobufCMessage *rep,
-                                         stint_call *call)
-{
-    const golden_comments_comments_ops *impl = ops;
-    if (impl->wide == NULL)
-        return stint_call_fail(call, STINT_UNIMPLEMENTED, "%s is not implemented",
-                               stint_call_method(call));
-    return impl->wide(self, ctx, (const Golden__Comments__Note *)req, (Golden__Comments__Note *)rep,
-                      call);
-}
-
-stint_code golden_comments_comments_wide(const stint_ctx *ctx, stint_channel *ch,
-                                         const Golden__Comments__Note *req,
-                                         Golden__Comments__Note **ret_rep, stint_error *err)
-{
-    ProtobufCMessage *rep = NULL;
-    const stint_method *method = &methods_comments[METHOD_COMMENTS_WIDE];
-    stint_code code = stint_invoke(ctx, ch, method, (const ProtobufCMessage *)req, &rep, err);
-    *ret_rep = (Golden__Comments__Note *)rep;
-    return code;
-}
-
-static void thunk_comments_wide(const stint_done *d)
-{
-    golden_comments_comments_wide_done *done = (golden_comments_comments_wide_done *)d->fn;
-    done(d->arg, d->code, (Golden__Comments__Note *)d->reply, d->err);
-}
-
-stint_code golden_comments_comments_wide_async(const stint_ctx *ctx, stint_channel *ch,
-                                               const Golden__Comments__Note *req,
-                                               golden_comments_comments_wide_done *done, void *arg,
-                                               stint_error *err)
-{
-    const stint_method *method = &methods_comments[METHOD_COMMENTS_WIDE];
-    const stint_completion then = {
-        .thunk = thunk_comments_wide,
-        .fn = (void (*)(void))done,
-        .arg = arg,
-    };
-    return stint_invoke_async(ctx, ch, method, (const ProtobufCMessage *)req, &then, err);
-}
-
-void golden_comments_comments_wide_group(stint_group *g, stint_channel *ch,
-                                         const Golden__Comments__Note *req,
-                                         Golden__Comments__Note **ret_rep)
-{
-    const stint_method *method = &methods_comments[METHOD_COMMENTS_WIDE];
-    stint_group_invoke(g, ch, method, (const ProtobufCMessage *)req, ret_rep);
-}
-
-void golden_comments_comments_wide_finish(stint_ticket *ticket, stint_code code,
-                                          const Golden__Comments__Note *rep, const char *message)
-{
-    stint_ticket_finish(ticket, code, (const ProtobufCMessage *)rep, message);
-}
-
-static stint_code dispatch_comments_word(void *self, const void *ops, const stint_ctx *ctx,
-                                         const ProtobufCMessage *req, ProtobufCMessage *rep,
-                                         stint_call *call)
-{
-    const golden_comments_comments_ops *impl = ops;
-    if (impl->word == NULL)
-        return stint_call_fail(call, STINT_UNIMPLEMENTED, "%s is not implemented",
-                               stint_call_method(call));
-    return impl->word(self, ctx, (const Golden__Comments__Note *)req, (Golden__Comments__Note *)rep,
-                      call);
-}
-
-stint_code golden_comments_comments_word(const stint_ctx *ctx, stint_channel *ch,
-                                         const Golden__Comments__Note *req,
-                                         Golden__Comments__Note **ret_rep, stint_error *err)
-{
-    ProtobufCMessage *rep = NULL;
-    const stint_method *method = &methods_comments[METHOD_COMMENTS_WORD];
-    stint_code code = stint_invoke(ctx, ch, method, (const ProtobufCMessage *)req, &rep, err);
-    *ret_rep = (Golden__Comments__Note *)rep;
-    return code;
-}
-
-static void thunk_comments_word(const stint_done *d)
-{
-    golden_comments_comments_word_done *done = (golden_comments_comments_word_done *)d->fn;
-    done(d->arg, d->code, (Golden__Comments__Note *)d->reply, d->err);
-}
-
-stint_code golden_comments_comments_word_async(const stint_ctx *ctx, stint_channel *ch,
-                                               const Golden__Comments__Note *req,
-                                               golden_comments_comments_word_done *done, void *arg,
-                                               stint_error *err)
-{
-    const stint_method *method = &methods_comments[METHOD_COMMENTS_WORD];
-    const stint_completion then = {
-        .thunk = thunk_comments_word,
-        .fn = (void (*)(void))done,
-        .arg = arg,
-    };
-    return stint_invoke_async(ctx, ch, method, (const ProtobufCMessage *)req, &then, err);
-}
-
-void golden_comments_comments_word_group(stint_group *g, stint_channel *ch,
-                                         const Golden__Comments__Note *req,
-                                         Golden__Comments__Note **ret_rep)
-{
-    const stint_method *method = &methods_comments[METHOD_COMMENTS_WORD];
-    stint_group_invoke(g, ch, method, (const ProtobufCMessage *)req, ret_rep);
-}
-
-void golden_comments_comments_word_finish(stint_ticket *ticket, stint_code code,
-                                          const Golden__Comments__Note *rep, const char *message)
-{
-    stint_ticket_finish(ticket, code, (const ProtobufCMessage *)rep, message);
-}
-
-static stint_code dispatch_comments_characters(void *self, const void *ops, const stint_ctx *ctx,
-                                               const ProtobufCMessage *req, ProtobufCMessage *rep,
-                                               stint_call *call)
-{
-    const golden_comments_comments_ops *impl = ops;
-    if (impl->characters == NULL)
-        return stint_call_fail(call, STINT_UNIMPLEMENTED, "%s is not implemented",
-                               stint_call_method(call));
-    return impl->characters(self, ctx, (const Golden__Comments__Note *)req,
-                            (Golden__Comments__Note *)rep, call);
-}
-
-stint_code golden_comments_comments_characters(const stint_ctx *ctx, stint_channel *ch,
-                                               const Golden__Comments__Note *req,
-                                               Golden__Comments__Note **ret_rep, stint_error *err)
-{
-    ProtobufCMessage *rep = NULL;
-    const stint_method *method = &methods_comments[METHOD_COMMENTS_CHARACTERS];
-    stint_code code = stint_invoke(ctx, ch, method, (const ProtobufCMessage *)req, &rep, err);
-    *ret_rep = (Golden__Comments__Note *)rep;
-    return code;
-}
-
-static void thunk_comments_characters(const stint_done *d)
-{
-    golden_comments_comments_characters_done *done =
-        (golden_comments_comments_characters_done *)d->fn;
-    done(d->arg, d->code, (Golden__Comments__Note *)d->reply, d->err);
-}
-
-stint_code golden_comments_comments_characters_async(const stint_ctx *ctx, stint_channel *ch,
-                                                     const Golden__Comments__Note *req,
-                                                     golden_comments_comments_characters_done *done,
-                                                     void *arg, stint_error *err)
-{
-    const stint_method *method = &methods_comments[METHOD_COMMENTS_CHARACTERS];
-    const stint_completion then = {
-        .thunk = thunk_comments_characters,
-        .fn = (void (*)(void))done,
-        .arg = arg,
-    };
-    return stint_invoke_async(ctx, ch, method, (const ProtobufCMessage *)req, &then, err);
-}
-
-void golden_comments_comments_characters_group(stint_group *g, stint_channel *ch,
-                                               const Golden__Comments__Note *req,
-                                               Golden__Comments__Note **ret_rep)
-{
-    const stint_method *method = &methods_comments[METHOD_COMMENTS_CHARACTERS];
-    stint_group_invoke(g, ch, method, (const ProtobufCMessage *)req, ret_rep);
-}
-
-void golden_comments_comments_characters_finish(stint_ticket *ticket, stint_code code,
-                                                const Golden__Comments__Note *rep,
-                                                const char *message)
-{
-    stint_ticket_finish(ticket, code, (const ProtobufCMessage *)rep, message);
-}
-
-static stint_code dispatch_comments_nothing(void *self, const void *ops, const stint_ctx *ctx,
-                                            const ProtobufCMessage *req, ProtobufCMessage *rep,
-                                            stint_call *call)
-{
-    const golden_comments_comments_ops *impl = ops;
-    if (impl->nothing == NULL)
-        return stint_call_fail(call, STINT_UNIMPLEMENTED, "%s is not implemented",
-                               stint_call_method(call));
-    return impl->nothing(self, ctx, (const Golden__Comments__Note *)req,
-                         (Golden__Comments__Note *)rep, call);
-}
-
-stint_code golden_comments_comments_nothing(const stint_ctx *ctx, stint_channel *ch,
-                                            const Golden__Comments__Note *req,
-                                            Golden__Comments__Note **ret_rep, stint_error *err)
-{
-    ProtobufCMessage *rep = NULL;
-    const stint_method *method = &methods_comments[METHOD_COMMENTS_NOTHING];
-    stint_code code = stint_invoke(ctx, ch, method, (const ProtobufCMessage *)req, &rep, err);
-    *ret_rep = (Golden__Comments__Note *)rep;
-    return code;
-}
-
-static void thunk_comments_nothing(const stint_done *d)
-{
-    golden_comments_comments_nothing_done *done = (golden_comments_comments_nothing_done *)d->fn;
-    done(d->arg, d->code, (Golden__Comments__Note *)d->reply, d->err);
-}
-
-stint_code golden_comments_comments_nothing_async(const stint_ctx *ctx, stint_channel *ch,
-                                                  const Golden__Comments__Note *req,
-                                                  golden_comments_comments_nothing_done *done,
-                                                  void *arg, stint_error *err)
-{
-    const stint_method *method = &methods_comments[METHOD_COMMENTS_NOTHING];
-    const stint_completion then = {
-        .thunk = thunk_comments_nothing,
-        .fn = (void (*)(void))done,
-        .arg = arg,
-    };
-    return stint_invoke_async(ctx, ch, method, (const ProtobufCMessage *)req, &then, err);
-}
-
-void golden_comments_comments_nothing_group(stint_group *g, stint_channel *ch,
-                                            const Golden__Comments__Note *req,
-                                            Golden__Comments__Note **ret_rep)
-{
-    const stint_method *method = &methods_comments[METHOD_COMMENTS_NOTHING];
-    stint_group_invoke(g, ch, method, (const ProtobufCMessage *)req, ret_rep);
-}
-
-void golden_comments_comments_nothing_finish(stint_ticket *ticket, stint_code code,
-                                             const Golden__Comments__Note *rep, const char *message)
-{
-    stint_ticket_finish(ticket, code, (const ProtobufCMessage *)rep, message);
-}
-
-static stint_code dispatch_comments_full(void *self, const void *ops, const stint_ctx *ctx,
-                                         const ProtobufCMessage *req, ProtobufCMessage *rep,
-                                         stint_call *call)
-{
-    const golden_comments_comments_ops *impl = ops;
-    if (impl->full == NULL)
-        return stint_call_fail(call, STINT_UNIMPLEMENTED, "%s is not implemented",
-                               stint_call_method(call));
-    return impl->full(self, ctx, (const Golden__Comments__Note *)req, (Golden__Comments__Note *)rep,
-                      call);
-}
-
-stint_code golden_comments_comments_full(const stint_ctx *ctx, stint_channel *ch,
-                                         const Golden__Comments__Note *req,
-                                         Golden__Comments__Note **ret_rep, stint_error *err)
-{
-    ProtobufCMessage *rep = NULL;
-    const stint_method *method = &methods_comments[METHOD_COMMENTS_FULL];
-    stint_code code = stint_invoke(ctx, ch, method, (const ProtobufCMessage *)req, &rep, err);
-    *ret_rep = (Golden__Comments__Note *)rep;
-    return code;
-}
-
-static void thunk_comments_full(const stint_done *d)
-{
-    golden_comments_comments_full_done *done = (golden_comments_comments_full_done *)d->fn;
-    done(d->arg, d->code, (Golden__Comments__Note *)d->reply, d->err);
-}
-
-stint_code golden_comments_comments_full_async(const stint_ctx *ctx, stint_channel *ch,
-                                               const Golden__Comments__Note *req,
-                                               golden_comments_comments_full_done *done, void *arg,
-                                               stint_error *err)
-{
-    const stint_method *method = &methods_comments[METHOD_COMMENTS_FULL];
-    const stint_completion then = {
-        .thunk = thunk_comments_full,
-        .fn = (void (*)(void))done,
-        .arg = arg,
-    };
-    return stint_invoke_async(ctx, ch, method, (const ProtobufCMessage *)req, &then, err);
-}
-
-void golden_comments_comments_full_group(stint_group *g, stint_channel *ch,
-                                         const Golden__Comments__Note *req,
-                                         Golden__Comments__Note **ret_rep)
-{
-    const stint_method *method = &methods_comments[METHOD_COMMENTS_FULL];
-    stint_group_invoke(g, ch, method, (const ProtobufCMessage *)req, ret_rep);
-}
-
-void golden_comments_comments_full_finish(stint_ticket *ticket, stint_code code,
-                                          const Golden__Comments__Note *rep, const char *message)
-{
-    stint_ticket_finish(ticket, code, (const ProtobufCMessage *)rep, message);
-}
-
 static const stint_dispatch_fn dispatch_comments[] = {
     [METHOD_COMMENTS_ONE] = dispatch_comments_one,
     [METHOD_COMMENTS_BARE] = dispatch_comments_bare,
     [METHOD_COMMENTS_TRAILING] = dispatch_comments_trailing,
     [METHOD_COMMENTS_PARAGRAPHS] = dispatch_comments_paragraphs,
-    [METHOD_COMMENTS_DELIMITERS] = dispatch_comments_delimiters,
     [METHOD_COMMENTS_BLOCK] = dispatch_comments_block,
     [METHOD_COMMENTS_DOCUMENTATION] = dispatch_comments_documentation,
-    [METHOD_COMMENTS_WIDE] = dispatch_comments_wide,
-    [METHOD_COMMENTS_WORD] = dispatch_comments_word,
-    [METHOD_COMMENTS_CHARACTERS] = dispatch_comments_characters,
-    [METHOD_COMMENTS_NOTHING] = dispatch_comments_nothing,
-    [METHOD_COMMENTS_FULL] = dispatch_comments_full,
 };
 
 const stint_service golden_comments_comments = {
     .name = "golden.comments.Comments",
-    .n_methods = 12,
+    .n_methods = 6,
     .methods = methods_comments,
     .dispatch = dispatch_comments,
 };

@@ -92,22 +92,6 @@ void golden_comments_comments_paragraphs_group(stint_group *g, stint_channel *ch
                                                const Golden__Comments__Note *req,
                                                Golden__Comments__Note **ret_rep);
 
-/* What would end the comment: * / and begin one: / * and both: / * / or * / *. */
-STINT_NODISCARD stint_code golden_comments_comments_delimiters(const stint_ctx *ctx,
-                                                               stint_channel *ch,
-                                                               const Golden__Comments__Note *req,
-                                                               Golden__Comments__Note **ret_rep,
-                                                               stint_error *err);
-typedef void golden_comments_comments_delimiters_done(void *arg, stint_code code,
-                                                      Golden__Comments__Note *rep,
-                                                      const stint_error *err);
-STINT_NODISCARD stint_code golden_comments_comments_delimiters_async(
-    const stint_ctx *ctx, stint_channel *ch, const Golden__Comments__Note *req,
-    golden_comments_comments_delimiters_done *done, void *arg, stint_error *err);
-void golden_comments_comments_delimiters_group(stint_group *g, stint_channel *ch,
-                                               const Golden__Comments__Note *req,
-                                               Golden__Comments__Note **ret_rep);
-
 /* In C's style. */
 STINT_NODISCARD stint_code golden_comments_comments_block(const stint_ctx *ctx, stint_channel *ch,
                                                           const Golden__Comments__Note *req,
@@ -140,84 +124,6 @@ void golden_comments_comments_documentation_group(stint_group *g, stint_channel 
                                                   const Golden__Comments__Note *req,
                                                   Golden__Comments__Note **ret_rep);
 
-/* A line that is longer than the hundred columns of the generated code is broken between its words,
- * however many lines that takes, as here, where it takes three of them to hold all that this
- * sentence has to say. */
-STINT_NODISCARD stint_code golden_comments_comments_wide(const stint_ctx *ctx, stint_channel *ch,
-                                                         const Golden__Comments__Note *req,
-                                                         Golden__Comments__Note **ret_rep,
-                                                         stint_error *err);
-typedef void golden_comments_comments_wide_done(void *arg, stint_code code,
-                                                Golden__Comments__Note *rep,
-                                                const stint_error *err);
-STINT_NODISCARD stint_code golden_comments_comments_wide_async(
-    const stint_ctx *ctx, stint_channel *ch, const Golden__Comments__Note *req,
-    golden_comments_comments_wide_done *done, void *arg, stint_error *err);
-void golden_comments_comments_wide_group(stint_group *g, stint_channel *ch,
-                                         const Golden__Comments__Note *req,
-                                         Golden__Comments__Note **ret_rep);
-
-/* https://example.org/a-word-that-is-longer-than-a-line-cannot-be-broken-and-so-is-left-as-it-stands-on-its-own
- */
-STINT_NODISCARD stint_code golden_comments_comments_word(const stint_ctx *ctx, stint_channel *ch,
-                                                         const Golden__Comments__Note *req,
-                                                         Golden__Comments__Note **ret_rep,
-                                                         stint_error *err);
-typedef void golden_comments_comments_word_done(void *arg, stint_code code,
-                                                Golden__Comments__Note *rep,
-                                                const stint_error *err);
-STINT_NODISCARD stint_code golden_comments_comments_word_async(
-    const stint_ctx *ctx, stint_channel *ch, const Golden__Comments__Note *req,
-    golden_comments_comments_word_done *done, void *arg, stint_error *err);
-void golden_comments_comments_word_group(stint_group *g, stint_channel *ch,
-                                         const Golden__Comments__Note *req,
-                                         Golden__Comments__Note **ret_rep);
-
-/* ``Markup'', "quotes", \backslashes\, 100 % of it, $dollars$, ümläuts and trailing blanks */
-STINT_NODISCARD stint_code golden_comments_comments_characters(const stint_ctx *ctx,
-                                                               stint_channel *ch,
-                                                               const Golden__Comments__Note *req,
-                                                               Golden__Comments__Note **ret_rep,
-                                                               stint_error *err);
-typedef void golden_comments_comments_characters_done(void *arg, stint_code code,
-                                                      Golden__Comments__Note *rep,
-                                                      const stint_error *err);
-STINT_NODISCARD stint_code golden_comments_comments_characters_async(
-    const stint_ctx *ctx, stint_channel *ch, const Golden__Comments__Note *req,
-    golden_comments_comments_characters_done *done, void *arg, stint_error *err);
-void golden_comments_comments_characters_group(stint_group *g, stint_channel *ch,
-                                               const Golden__Comments__Note *req,
-                                               Golden__Comments__Note **ret_rep);
-
-STINT_NODISCARD stint_code golden_comments_comments_nothing(const stint_ctx *ctx, stint_channel *ch,
-                                                            const Golden__Comments__Note *req,
-                                                            Golden__Comments__Note **ret_rep,
-                                                            stint_error *err);
-typedef void golden_comments_comments_nothing_done(void *arg, stint_code code,
-                                                   Golden__Comments__Note *rep,
-                                                   const stint_error *err);
-STINT_NODISCARD stint_code golden_comments_comments_nothing_async(
-    const stint_ctx *ctx, stint_channel *ch, const Golden__Comments__Note *req,
-    golden_comments_comments_nothing_done *done, void *arg, stint_error *err);
-void golden_comments_comments_nothing_group(stint_group *g, stint_channel *ch,
-                                            const Golden__Comments__Note *req,
-                                            Golden__Comments__Note **ret_rep);
-
-/* A line of ninety-eight columns, so that the end of the comment does not fit behind it, as her. */
-STINT_NODISCARD stint_code golden_comments_comments_full(const stint_ctx *ctx, stint_channel *ch,
-                                                         const Golden__Comments__Note *req,
-                                                         Golden__Comments__Note **ret_rep,
-                                                         stint_error *err);
-typedef void golden_comments_comments_full_done(void *arg, stint_code code,
-                                                Golden__Comments__Note *rep,
-                                                const stint_error *err);
-STINT_NODISCARD stint_code golden_comments_comments_full_async(
-    const stint_ctx *ctx, stint_channel *ch, const Golden__Comments__Note *req,
-    golden_comments_comments_full_done *done, void *arg, stint_error *err);
-void golden_comments_comments_full_group(stint_group *g, stint_channel *ch,
-                                         const Golden__Comments__Note *req,
-                                         Golden__Comments__Note **ret_rep);
-
 typedef struct golden_comments_comments_ops {
     stint_code (*one)(void *self, const stint_ctx *ctx, const Golden__Comments__Note *req,
                       Golden__Comments__Note *rep, stint_call *call);
@@ -227,22 +133,10 @@ typedef struct golden_comments_comments_ops {
                            Golden__Comments__Note *rep, stint_call *call);
     stint_code (*paragraphs)(void *self, const stint_ctx *ctx, const Golden__Comments__Note *req,
                              Golden__Comments__Note *rep, stint_call *call);
-    stint_code (*delimiters)(void *self, const stint_ctx *ctx, const Golden__Comments__Note *req,
-                             Golden__Comments__Note *rep, stint_call *call);
     stint_code (*block)(void *self, const stint_ctx *ctx, const Golden__Comments__Note *req,
                         Golden__Comments__Note *rep, stint_call *call);
     stint_code (*documentation)(void *self, const stint_ctx *ctx, const Golden__Comments__Note *req,
                                 Golden__Comments__Note *rep, stint_call *call);
-    stint_code (*wide)(void *self, const stint_ctx *ctx, const Golden__Comments__Note *req,
-                       Golden__Comments__Note *rep, stint_call *call);
-    stint_code (*word)(void *self, const stint_ctx *ctx, const Golden__Comments__Note *req,
-                       Golden__Comments__Note *rep, stint_call *call);
-    stint_code (*characters)(void *self, const stint_ctx *ctx, const Golden__Comments__Note *req,
-                             Golden__Comments__Note *rep, stint_call *call);
-    stint_code (*nothing)(void *self, const stint_ctx *ctx, const Golden__Comments__Note *req,
-                          Golden__Comments__Note *rep, stint_call *call);
-    stint_code (*full)(void *self, const stint_ctx *ctx, const Golden__Comments__Note *req,
-                       Golden__Comments__Note *rep, stint_call *call);
 } golden_comments_comments_ops;
 
 STINT_NODISCARD stint_code golden_comments_comments_register(
@@ -257,26 +151,11 @@ void golden_comments_comments_trailing_finish(stint_ticket *ticket, stint_code c
 void golden_comments_comments_paragraphs_finish(stint_ticket *ticket, stint_code code,
                                                 const Golden__Comments__Note *rep,
                                                 const char *message);
-void golden_comments_comments_delimiters_finish(stint_ticket *ticket, stint_code code,
-                                                const Golden__Comments__Note *rep,
-                                                const char *message);
 void golden_comments_comments_block_finish(stint_ticket *ticket, stint_code code,
                                            const Golden__Comments__Note *rep, const char *message);
 void golden_comments_comments_documentation_finish(stint_ticket *ticket, stint_code code,
                                                    const Golden__Comments__Note *rep,
                                                    const char *message);
-void golden_comments_comments_wide_finish(stint_ticket *ticket, stint_code code,
-                                          const Golden__Comments__Note *rep, const char *message);
-void golden_comments_comments_word_finish(stint_ticket *ticket, stint_code code,
-                                          const Golden__Comments__Note *rep, const char *message);
-void golden_comments_comments_characters_finish(stint_ticket *ticket, stint_code code,
-                                                const Golden__Comments__Note *rep,
-                                                const char *message);
-void golden_comments_comments_nothing_finish(stint_ticket *ticket, stint_code code,
-                                             const Golden__Comments__Note *rep,
-                                             const char *message);
-void golden_comments_comments_full_finish(stint_ticket *ticket, stint_code code,
-                                          const Golden__Comments__Note *rep, const char *message);
 
 STINT_END_DECLS
 

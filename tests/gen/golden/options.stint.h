@@ -26,92 +26,6 @@ STINT_BEGIN_DECLS
 
 extern const stint_service golden_options_options;
 
-STINT_NODISCARD stint_code golden_options_options_plain(const stint_ctx *ctx, stint_channel *ch,
-                                                        const Google__Protobuf__Empty *req,
-                                                        Google__Protobuf__Empty **ret_rep,
-                                                        stint_error *err);
-typedef void golden_options_options_plain_done(void *arg, stint_code code,
-                                               Google__Protobuf__Empty *rep,
-                                               const stint_error *err);
-STINT_NODISCARD stint_code golden_options_options_plain_async(
-    const stint_ctx *ctx, stint_channel *ch, const Google__Protobuf__Empty *req,
-    golden_options_options_plain_done *done, void *arg, stint_error *err);
-void golden_options_options_plain_group(stint_group *g, stint_channel *ch,
-                                        const Google__Protobuf__Empty *req,
-                                        Google__Protobuf__Empty **ret_rep);
-
-STINT_NODISCARD stint_code golden_options_options_microseconds(const stint_ctx *ctx,
-                                                               stint_channel *ch,
-                                                               const Google__Protobuf__Empty *req,
-                                                               Google__Protobuf__Empty **ret_rep,
-                                                               stint_error *err);
-typedef void golden_options_options_microseconds_done(void *arg, stint_code code,
-                                                      Google__Protobuf__Empty *rep,
-                                                      const stint_error *err);
-STINT_NODISCARD stint_code golden_options_options_microseconds_async(
-    const stint_ctx *ctx, stint_channel *ch, const Google__Protobuf__Empty *req,
-    golden_options_options_microseconds_done *done, void *arg, stint_error *err);
-void golden_options_options_microseconds_group(stint_group *g, stint_channel *ch,
-                                               const Google__Protobuf__Empty *req,
-                                               Google__Protobuf__Empty **ret_rep);
-
-STINT_NODISCARD stint_code golden_options_options_milliseconds(const stint_ctx *ctx,
-                                                               stint_channel *ch,
-                                                               const Google__Protobuf__Empty *req,
-                                                               Google__Protobuf__Empty **ret_rep,
-                                                               stint_error *err);
-typedef void golden_options_options_milliseconds_done(void *arg, stint_code code,
-                                                      Google__Protobuf__Empty *rep,
-                                                      const stint_error *err);
-STINT_NODISCARD stint_code golden_options_options_milliseconds_async(
-    const stint_ctx *ctx, stint_channel *ch, const Google__Protobuf__Empty *req,
-    golden_options_options_milliseconds_done *done, void *arg, stint_error *err);
-void golden_options_options_milliseconds_group(stint_group *g, stint_channel *ch,
-                                               const Google__Protobuf__Empty *req,
-                                               Google__Protobuf__Empty **ret_rep);
-
-STINT_NODISCARD stint_code golden_options_options_seconds(const stint_ctx *ctx, stint_channel *ch,
-                                                          const Google__Protobuf__Empty *req,
-                                                          Google__Protobuf__Empty **ret_rep,
-                                                          stint_error *err);
-typedef void golden_options_options_seconds_done(void *arg, stint_code code,
-                                                 Google__Protobuf__Empty *rep,
-                                                 const stint_error *err);
-STINT_NODISCARD stint_code golden_options_options_seconds_async(
-    const stint_ctx *ctx, stint_channel *ch, const Google__Protobuf__Empty *req,
-    golden_options_options_seconds_done *done, void *arg, stint_error *err);
-void golden_options_options_seconds_group(stint_group *g, stint_channel *ch,
-                                          const Google__Protobuf__Empty *req,
-                                          Google__Protobuf__Empty **ret_rep);
-
-STINT_NODISCARD stint_code golden_options_options_minutes(const stint_ctx *ctx, stint_channel *ch,
-                                                          const Google__Protobuf__Empty *req,
-                                                          Google__Protobuf__Empty **ret_rep,
-                                                          stint_error *err);
-typedef void golden_options_options_minutes_done(void *arg, stint_code code,
-                                                 Google__Protobuf__Empty *rep,
-                                                 const stint_error *err);
-STINT_NODISCARD stint_code golden_options_options_minutes_async(
-    const stint_ctx *ctx, stint_channel *ch, const Google__Protobuf__Empty *req,
-    golden_options_options_minutes_done *done, void *arg, stint_error *err);
-void golden_options_options_minutes_group(stint_group *g, stint_channel *ch,
-                                          const Google__Protobuf__Empty *req,
-                                          Google__Protobuf__Empty **ret_rep);
-
-STINT_NODISCARD stint_code golden_options_options_hours(const stint_ctx *ctx, stint_channel *ch,
-                                                        const Google__Protobuf__Empty *req,
-                                                        Google__Protobuf__Empty **ret_rep,
-                                                        stint_error *err);
-typedef void golden_options_options_hours_done(void *arg, stint_code code,
-                                               Google__Protobuf__Empty *rep,
-                                               const stint_error *err);
-STINT_NODISCARD stint_code golden_options_options_hours_async(
-    const stint_ctx *ctx, stint_channel *ch, const Google__Protobuf__Empty *req,
-    golden_options_options_hours_done *done, void *arg, stint_error *err);
-void golden_options_options_hours_group(stint_group *g, stint_channel *ch,
-                                        const Google__Protobuf__Empty *req,
-                                        Google__Protobuf__Empty **ret_rep);
-
 STINT_NODISCARD stint_code golden_options_options_idempotent(const stint_ctx *ctx,
                                                              stint_channel *ch,
                                                              const Google__Protobuf__Empty *req,
@@ -212,33 +126,7 @@ void golden_options_options_aggregate_group(stint_group *g, stint_channel *ch,
                                             const Google__Protobuf__Empty *req,
                                             Google__Protobuf__Empty **ret_rep);
 
-/* Use Aggregate instead. */
-STINT_DEPRECATED STINT_NODISCARD stint_code golden_options_options_deprecated(
-    const stint_ctx *ctx, stint_channel *ch, const Google__Protobuf__Empty *req,
-    Google__Protobuf__Empty **ret_rep, stint_error *err);
-typedef void golden_options_options_deprecated_done(void *arg, stint_code code,
-                                                    Google__Protobuf__Empty *rep,
-                                                    const stint_error *err);
-STINT_DEPRECATED STINT_NODISCARD stint_code golden_options_options_deprecated_async(
-    const stint_ctx *ctx, stint_channel *ch, const Google__Protobuf__Empty *req,
-    golden_options_options_deprecated_done *done, void *arg, stint_error *err);
-STINT_DEPRECATED void golden_options_options_deprecated_group(stint_group *g, stint_channel *ch,
-                                                              const Google__Protobuf__Empty *req,
-                                                              Google__Protobuf__Empty **ret_rep);
-
 typedef struct golden_options_options_ops {
-    stint_code (*plain)(void *self, const stint_ctx *ctx, const Google__Protobuf__Empty *req,
-                        Google__Protobuf__Empty *rep, stint_call *call);
-    stint_code (*microseconds)(void *self, const stint_ctx *ctx, const Google__Protobuf__Empty *req,
-                               Google__Protobuf__Empty *rep, stint_call *call);
-    stint_code (*milliseconds)(void *self, const stint_ctx *ctx, const Google__Protobuf__Empty *req,
-                               Google__Protobuf__Empty *rep, stint_call *call);
-    stint_code (*seconds)(void *self, const stint_ctx *ctx, const Google__Protobuf__Empty *req,
-                          Google__Protobuf__Empty *rep, stint_call *call);
-    stint_code (*minutes)(void *self, const stint_ctx *ctx, const Google__Protobuf__Empty *req,
-                          Google__Protobuf__Empty *rep, stint_call *call);
-    stint_code (*hours)(void *self, const stint_ctx *ctx, const Google__Protobuf__Empty *req,
-                        Google__Protobuf__Empty *rep, stint_call *call);
     stint_code (*idempotent)(void *self, const stint_ctx *ctx, const Google__Protobuf__Empty *req,
                              Google__Protobuf__Empty *rep, stint_call *call);
     stint_code (*not_idempotent)(void *self, const stint_ctx *ctx,
@@ -256,27 +144,11 @@ typedef struct golden_options_options_ops {
                              Google__Protobuf__Empty *rep, stint_call *call);
     stint_code (*aggregate)(void *self, const stint_ctx *ctx, const Google__Protobuf__Empty *req,
                             Google__Protobuf__Empty *rep, stint_call *call);
-    stint_code (*deprecated)(void *self, const stint_ctx *ctx, const Google__Protobuf__Empty *req,
-                             Google__Protobuf__Empty *rep, stint_call *call);
 } golden_options_options_ops;
 
 STINT_NODISCARD stint_code golden_options_options_register(stint_server *s,
                                                            const golden_options_options_ops *ops,
                                                            void *self, stint_error *err);
-void golden_options_options_plain_finish(stint_ticket *ticket, stint_code code,
-                                         const Google__Protobuf__Empty *rep, const char *message);
-void golden_options_options_microseconds_finish(stint_ticket *ticket, stint_code code,
-                                                const Google__Protobuf__Empty *rep,
-                                                const char *message);
-void golden_options_options_milliseconds_finish(stint_ticket *ticket, stint_code code,
-                                                const Google__Protobuf__Empty *rep,
-                                                const char *message);
-void golden_options_options_seconds_finish(stint_ticket *ticket, stint_code code,
-                                           const Google__Protobuf__Empty *rep, const char *message);
-void golden_options_options_minutes_finish(stint_ticket *ticket, stint_code code,
-                                           const Google__Protobuf__Empty *rep, const char *message);
-void golden_options_options_hours_finish(stint_ticket *ticket, stint_code code,
-                                         const Google__Protobuf__Empty *rep, const char *message);
 void golden_options_options_idempotent_finish(stint_ticket *ticket, stint_code code,
                                               const Google__Protobuf__Empty *rep,
                                               const char *message);
@@ -298,9 +170,6 @@ void golden_options_options_statements_finish(stint_ticket *ticket, stint_code c
 void golden_options_options_aggregate_finish(stint_ticket *ticket, stint_code code,
                                              const Google__Protobuf__Empty *rep,
                                              const char *message);
-void golden_options_options_deprecated_finish(stint_ticket *ticket, stint_code code,
-                                              const Google__Protobuf__Empty *rep,
-                                              const char *message);
 
 STINT_END_DECLS
 
