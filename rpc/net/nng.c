@@ -62,7 +62,7 @@ stint_code stint__nng_error(stint_error *err, int rv, bool closed, const char *a
     return stint_error_set(err, code, "%s: %s", address, error_text(rv));
 }
 
-static stint_code listen_error(stint_error *err, int rv, const char *url)
+stint_code stint__nng_listen_error(stint_error *err, int rv, const char *url)
 {
     stint_code code = STINT_UNAVAILABLE;
     if (rv == NNG_EADDRINUSE)
@@ -266,7 +266,7 @@ static stint_code bind_and_listen(struct listener *l, const char *url, stint_err
         rv = nng_stream_listener_listen(l->listener);
     }
     if (rv != 0)
-        return listen_error(err, rv, url);
+        return stint__nng_listen_error(err, rv, url);
     nng_sockaddr addr;
     if (nng_stream_listener_get_addr(l->listener, NNG_OPT_LOCADDR, &addr) == 0)
         stint__nng_address_format(l->bound, sizeof l->bound, l->base.object.ops->scheme, &addr);

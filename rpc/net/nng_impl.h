@@ -54,5 +54,7 @@ void stint__nng_address_format(char *out, size_t size, const char *scheme,
 
 /* What an NNG error means to a dial, accept, read or write; `closed`: we closed it ourselves. */
 stint_code stint__nng_error(stint_error *err, int rv, bool closed, const char *address);
+/* What it means when listening on a URL has failed. */
+stint_code stint__nng_listen_error(stint_error *err, int rv, const char *url);
 
 #endif

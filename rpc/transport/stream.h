@@ -5,7 +5,8 @@
 #include "pipe.h"
 
 #define STINT__STREAM_CAPABILITIES                                                                 \
-    (STINT__CAN_CANCEL | STINT__CAN_GOAWAY | STINT__CAN_HEARTBEAT | STINT__CAN_SEE_LOSS)
+    (STINT__CAN_CANCEL | STINT__CAN_GOAWAY | STINT__CAN_HEARTBEAT | STINT__CAN_SEE_LOSS |          \
+     STINT__CAN_CHURN)
 
 void stint__stream_end_init(struct stint__stream_end *end,
                             const struct stint__transport_options *opts);

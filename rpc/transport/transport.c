@@ -9,6 +9,7 @@
 /* The first that serves the URL is taken. */
 static const struct stint__transport_ops *const kinds[] = {
     &stint__stream_transport,
+    &stint__socket_transport,
 };
 
 static const struct stint__transport_ops *ops_of(const void *object)

@@ -34,6 +34,10 @@ enum stint__capability {
     STINT__CAN_HEARTBEAT = 1 << 2,
     STINT__CAN_SEE_LOSS = 1 << 3, /* a lost connection ends its calls at once */
     STINT__CAN_PORT_ZERO = 1 << 4,
+    /* Connections may be lost or closed with messages under way, again and again, and everything
+     * is freed. NNG's own tcp and ipc sockets cannot before 1.10: one such loss can stop, for good,
+     * the thread of NNG's that all closing depends on. */
+    STINT__CAN_CHURN = 1 << 5,
 };
 
 struct stint__transport_options {
@@ -156,7 +160,8 @@ const char *stint__acceptor_url(const struct stint__acceptor *a);
 unsigned stint__acceptor_capabilities(const struct stint__acceptor *a);
 void stint__acceptor_stats(const struct stint__acceptor *a, struct stint__transport_stats *stats);
 
-/* Stops accepting; tells the clients that understand it to go elsewhere. Requests still come in. */
+/* Stops accepting; tells the clients that understand it to go elsewhere. Requests still come in.
+ * Without STINT__CAN_GOAWAY it does nothing: new connections are accepted still. */
 void stint__acceptor_drain(struct stint__acceptor *a);
 
 /* Calls fn(arg) once, from a transport thread or before returning, when everything queued for
