@@ -1,0 +1,192 @@
+/* refusal_tests.c - bytes that are no envelopes, and addresses that cannot be used. */
+#include "harness.h"
+
+#include <nng/nng.h>
+#include <nng/protocol/reqrep0/rep.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "raw.h"
+#include "suite.h"
+
+static size_t encode(const struct stint__envelope *e, uint8_t out[256])
+{
+    size_t len = stint__envelope_header_size(e);
+    assert_true(len <= 256);
+    stint__envelope_encode_header(e, out);
+    return len;
+}
+
+/* Sends a request with this body beside a good client: only its own connection is closed. */
+static void check_closed_for(const void *body, size_t len)
+{
+    struct server s;
+    struct client good;
+    struct raw_client bad;
+    server_open(&s, NULL, ECHO);
+    client_connect(&good, s.url);
+    check_echo(&good, "before", 6);
+    raw_open(&bad, s.url);
+    raw_send(&bad, body, len);
+    AWAIT(bad.closed >= 1);
+    AWAIT(s.closed >= 1);
+    AWAIT(s.log_lines >= 1);
+    assert_int_equal(server_stats(&s).malformed, 1);
+    check_echo(&good, "after", 5);
+    assert_int_equal(good.down, 0);
+    raw_close(&bad);
+    client_close(&good);
+    server_close(&s);
+}
+
+static void a_body_that_does_not_decode_closes_its_connection(void **state)
+{
+    static const uint8_t garbage[] = {0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x01, 0x02};
+    (void)state;
+    check_closed_for(garbage, sizeof garbage);
+}
+
+static void a_reply_where_a_request_belongs_closes_its_connection(void **state)
+{
+    (void)state;
+    uint8_t body[256];
+    struct stint__envelope e = {.kind = STINT__KIND_REPLY, .call_id = 1};
+    check_closed_for(body, encode(&e, body));
+}
+
+static void a_frame_over_the_limit_closes_its_connection(void **state)
+{
+    (void)state;
+    struct server s;
+    struct client good;
+    struct raw_client bad;
+    size_t len = MAX_MESSAGE + STINT__HEADER_MAX + 1024;
+    uint8_t *body = calloc(1, len);
+    server_open(&s, NULL, ECHO);
+    client_connect(&good, s.url);
+    raw_open(&bad, s.url);
+    raw_send(&bad, body, len);
+    AWAIT(bad.closed >= 1);
+    check_echo(&good, "after", 5);
+    raw_close(&bad);
+    client_close(&good);
+    server_close(&s);
+    free(body);
+}
+
+/* A stock server that answers with garbage costs its caller the connection, and the call is over.
+ */
+static void a_malformed_reply_ends_its_exchange(void **state)
+{
+    (void)state;
+    if (scheme->skip_for_stock < 0)
+        skip();
+    struct server s;
+    struct client c;
+    struct call k;
+    nng_socket rep;
+    nng_msg *msg;
+    char url[URL_SIZE];
+    server_open(&s, NULL, ECHO); /* for an address that is free */
+    memcpy(url, s.url, sizeof url);
+    server_close(&s);
+    assert_int_equal(nng_rep0_open(&rep), 0);
+    assert_int_equal(nng_listen(rep, url + scheme->skip_for_stock, NULL, 0), 0);
+    client_connect(&c, url);
+    call_begin(&k, &c, "x", 1);
+    assert_int_equal(nng_recvmsg(rep, &msg, 0), 0);
+    nng_msg_clear(msg);
+    assert_int_equal(nng_msg_append(msg, "\377\377\377", 3), 0);
+    assert_int_equal(nng_sendmsg(rep, msg, 0), 0);
+    AWAIT(k.losts == 1);
+    assert_int_equal(k.error.code, STINT_UNAVAILABLE);
+    assert_false(k.error.not_executed);
+    AWAIT(c.down >= 1);
+    assert_int_equal(client_stats(&c).malformed, 1);
+    client_close(&c);
+    nng_close(rep);
+}
+
+static void an_address_in_use_is_said_to_be(void **state)
+{
+    (void)state;
+    struct server s;
+    struct stint__acceptor *second = NULL;
+    struct stint__acceptor_events none = {0};
+    stint_error err = STINT_ERROR_INIT;
+    server_open(&s, NULL, ECHO);
+    assert_int_equal(stint__acceptor_open(&second, s.url, &test_options, &none, &err),
+                     STINT_ALREADY_EXISTS);
+    assert_null(second);
+    assert_non_null(strstr(err.message, s.url));
+    server_close(&s);
+}
+
+static void check_bad_url(const char *url)
+{
+    struct stint__acceptor *a = NULL;
+    struct stint__peer *p = NULL;
+    struct stint__acceptor_events none = {0};
+    struct stint__peer_events nothing = {0};
+    stint_error err = STINT_ERROR_INIT;
+    assert_int_equal(stint__acceptor_open(&a, url, &test_options, &none, &err),
+                     STINT_INVALID_ARGUMENT);
+    assert_non_null(strstr(err.message, url));
+    assert_null(a);
+    assert_int_equal(stint__peer_open(&p, url, &test_options, &nothing, &err),
+                     STINT_INVALID_ARGUMENT);
+    assert_non_null(strstr(err.message, url));
+    assert_null(p);
+}
+
+static void bad_urls_are_refused(void **state)
+{
+    (void)state;
+    check_bad_url("gopher://example");
+    check_bad_url("no url at all");
+    if (scheme->bad_url != NULL)
+        check_bad_url(scheme->bad_url);
+}
+
+static void capabilities_are_what_the_scheme_can_do(void **state)
+{
+    (void)state;
+    struct server s;
+    struct client c;
+    server_open(&s, NULL, ECHO);
+    unsigned can = stint__acceptor_capabilities(s.acceptor);
+    assert_int_equal(can & ~(unsigned)STINT__CAN_CHURN, scheme->acceptor_can);
+    if (can & STINT__CAN_PORT_ZERO) {
+        assert_null(strstr(s.url, ":0"));
+    } else if (strcmp(scheme->name, "ws") == 0) {
+        struct stint__acceptor *a = NULL;
+        struct stint__acceptor_events none = {0};
+        stint_error err = STINT_ERROR_INIT;
+        assert_int_equal(stint__acceptor_open(&a, "ws://127.0.0.1:0/x", &test_options, &none, &err),
+                         STINT_INVALID_ARGUMENT);
+        assert_non_null(strstr(err.message, "port"));
+    }
+    client_connect(&c, s.url);
+    unsigned peer_can = stint__peer_capabilities(c.peer);
+    assert_int_equal(peer_can & ~(unsigned)STINT__CAN_CHURN, scheme->peer_can);
+    /* Whether NNG's own tcp and ipc can depends on its version. */
+    if (strncmp(scheme->name, "nng+", 4) != 0)
+        assert_true(can & peer_can & STINT__CAN_CHURN);
+    check_echo(&c, "x", 1);
+    client_close(&c);
+    server_close(&s);
+}
+
+int run_refusal_tests(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_body_that_does_not_decode_closes_its_connection),
+        cmocka_unit_test(a_reply_where_a_request_belongs_closes_its_connection),
+        cmocka_unit_test(a_frame_over_the_limit_closes_its_connection),
+        cmocka_unit_test(a_malformed_reply_ends_its_exchange),
+        cmocka_unit_test(an_address_in_use_is_said_to_be),
+        cmocka_unit_test(bad_urls_are_refused),
+        cmocka_unit_test(capabilities_are_what_the_scheme_can_do),
+    };
+    return cmocka_run_group_tests_name("refusals", tests, NULL, NULL);
+}
