@@ -207,9 +207,11 @@ static stint_code check_ctx(const stint_ctx *ctx, const stint_method *method, st
     return code;
 }
 
-/* Makes the call with its payload packed, in state PENDING, with one reference. */
+/* Makes the call with its payload packed, in state PENDING, with one reference; synchronous if
+ * `then` is NULL. */
 static struct stint__client_call *call_new(stint_channel *ch, const stint_method *method,
-                                           const ProtobufCMessage *req, stint_error *err)
+                                           const ProtobufCMessage *req,
+                                           const stint_completion *then, stint_error *err)
 {
     size_t size = protobuf_c_message_get_packed_size(req);
     if (size > ch->opts.max_message) {
@@ -239,8 +241,15 @@ static struct stint__client_call *call_new(stint_channel *ch, const stint_method
     call->start = stint_now();
     call->call_id = atomic_fetch_add_explicit(&ch->next_call_id, 1, memory_order_relaxed);
     atomic_init(&call->refs, 1);
+    if (then == NULL) {
+        pthread_mutex_init(&call->mutex, NULL);
+        stint__cond_init(&call->done);
+        return call;
+    }
+    call->thunk = then->thunk;
+    call->fn = then->fn;
+    call->arg = then->arg;
     stint__timer_init(&call->timer, on_timer);
-    pthread_mutex_init(&call->mutex, NULL);
     return call;
 }
 
@@ -313,32 +322,34 @@ static stint_code launch(struct stint__client_call *call, stint_error *err)
     return code;
 }
 
-static stint_code call_begin(const stint_ctx *ctx, stint_channel *ch, const stint_method *method,
-                             const ProtobufCMessage *req, struct stint__client_call **ret,
-                             stint_error *err)
+/* Refuses a call that has not been made yet. */
+static struct stint__client_call *refuse_early(stint_channel *ch, stint_error *err)
+{
+    err->not_executed = true;
+    stint__channel_count(ch, err);
+    return NULL;
+}
+
+/* Makes a call that is ready to be launched. NULL: refused, and *err says why. */
+static struct stint__client_call *call_begin(const stint_ctx *ctx, stint_channel *ch,
+                                             const stint_method *method,
+                                             const ProtobufCMessage *req,
+                                             const stint_completion *then, stint_error *err)
 {
     stint_error_clear(err);
     atomic_fetch_add_explicit(&ch->counters.calls, 1, memory_order_relaxed);
-    stint_code code = check_ctx(ctx, method, err);
-    if (code == STINT_OK)
-        code = stint__channel_enter(ch, err);
-    if (code != STINT_OK) {
-        err->not_executed = true;
-        stint__channel_count(ch, err);
-        return code;
-    }
-    struct stint__client_call *call = call_new(ch, method, req, err);
+    if (check_ctx(ctx, method, err) != STINT_OK || stint__channel_enter(ch, err) != STINT_OK)
+        return refuse_early(ch, err);
+    struct stint__client_call *call = call_new(ch, method, req, then, err);
     if (call == NULL) {
-        err->not_executed = true;
-        stint__channel_count(ch, err);
+        refuse_early(ch, err);
         stint__channel_leave(ch);
-        return err->code;
+        return NULL;
     }
-    code = call_prepare(call, ctx, err);
-    if (code != STINT_OK)
-        return call_refuse(call, err);
-    *ret = call;
-    return STINT_OK;
+    if (call_prepare(call, ctx, err) == STINT_OK)
+        return call;
+    call_refuse(call, err);
+    return NULL;
 }
 
 /* ---- the two forms ---- */
@@ -348,17 +359,12 @@ stint_code stint_invoke_async(const stint_ctx *ctx, stint_channel *ch, const sti
                               stint_error *err)
 {
     stint_error local;
-    struct stint__client_call *call = NULL;
     err = err != NULL ? err : &local;
-    stint_code code = call_begin(ctx, ch, method, req, &call, err);
-    if (code != STINT_OK)
-        return code;
-    pthread_mutex_destroy(&call->mutex);
-    call->thunk = then->thunk;
-    call->fn = then->fn;
-    call->arg = then->arg;
+    struct stint__client_call *call = call_begin(ctx, ch, method, req, then, err);
+    if (call == NULL)
+        return err->code;
     stint__client_call_ref(call); /* ours: the call may end before we are done with it */
-    code = launch(call, err);
+    stint_code code = launch(call, err);
     if (code == STINT_OK)
         arm_timer(call);
     else
@@ -376,8 +382,7 @@ static void await(struct stint__client_call *call)
         if (stint__cond_wait_until(&call->done, &call->mutex, until))
             continue;
         pthread_mutex_unlock(&call->mutex);
-        until =
-            STINT__END_OF_TIME; /* if somebody else has claimed it, it will be done in a moment */
+        until = STINT__END_OF_TIME; /* whoever has claimed it meanwhile is about to finish it */
         if (stint__client_call_claim(call)) {
             set_expired(call);
             stint__client_call_finish(call);
@@ -391,7 +396,6 @@ stint_code stint_invoke(const stint_ctx *ctx, stint_channel *ch, const stint_met
                         const ProtobufCMessage *req, ProtobufCMessage **ret_reply, stint_error *err)
 {
     stint_error local;
-    struct stint__client_call *call = NULL;
     err = err != NULL ? err : &local;
     *ret_reply = NULL;
     if (stint__client_must_not_block()) {
@@ -402,11 +406,10 @@ stint_code stint_invoke(const stint_ctx *ctx, stint_channel *ch, const stint_met
         err->not_executed = true;
         return STINT_FAILED_PRECONDITION;
     }
-    stint_code code = call_begin(ctx, ch, method, req, &call, err);
-    if (code != STINT_OK)
-        return code;
-    stint__cond_init(&call->done);
-    code = launch(call, err);
+    struct stint__client_call *call = call_begin(ctx, ch, method, req, NULL, err);
+    if (call == NULL)
+        return err->code;
+    stint_code code = launch(call, err);
     if (code != STINT_OK)
         return call_refuse(call, err);
     await(call);
