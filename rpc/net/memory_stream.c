@@ -206,8 +206,10 @@ static struct stint__net_op *finish_write(struct stint__mem_event *e)
     if (ended(s))
         return stint__mem_op_fail(op, STINT_UNAVAILABLE, c->host->name, why_ended(s));
     op->count = sendable(s, room);
-    if (op->count > 0 && !send_locked(s, op->count))
+    if (op->count > 0 && !send_locked(s, op->count)) {
+        stint__mem_break_locked(c); /* a stream that has lost bytes is of no use to either side */
         return stint__mem_op_fail(op, STINT_RESOURCE_EXHAUSTED, c->host->name, "out of memory");
+    }
     return op;
 }
 
