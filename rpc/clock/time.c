@@ -36,16 +36,20 @@ stint_time stint_now(void)
     return atomic_load_explicit(&source, memory_order_relaxed)();
 }
 
+stint_time stint__clock_ceiling(void)
+{
+    /* The coarse clock lags behind by up to a tick, 10 ms on the slowest kernels; we allow for two
+     * and more. */
+    const int64_t lag = STINT_MS(25);
+    if (atomic_load_explicit(&source, memory_order_relaxed) == stint__clock_system_now)
+        return (stint_time){read_clock(CLOCK_MONOTONIC_COARSE) + lag};
+    return stint_now();
+}
+
 bool stint__clock_has_come(stint_time when)
 {
-    /* The coarse clock is a quarter of the price. It lags behind by up to a tick, 10 ms on the
-     * slowest kernels; we take twice that and more before we believe that `when` is still to come.
-     */
-    const int64_t lag = STINT_MS(25);
-    if (atomic_load_explicit(&source, memory_order_relaxed) == stint__clock_system_now &&
-        when.ns > lag && read_clock(CLOCK_MONOTONIC_COARSE) < when.ns - lag)
-        return false;
-    return !stint_time_before(stint_now(), when);
+    return !stint_time_before(stint__clock_ceiling(), when) &&
+           !stint_time_before(stint_now(), when);
 }
 
 stint_time stint_time_add(stint_time t, stint_duration d)

@@ -13,7 +13,6 @@
 #include "alloc.h"
 
 static struct stint__cause dropped = {.text = "context dropped"};
-static struct stint__cause no_timer = {.text = "out of memory for the timer of a deadline"};
 
 /* ---- causes ---- */
 
@@ -48,13 +47,18 @@ void stint__cause_unref(struct stint__cause *cause)
 struct ending {
     stint_code code;
     struct stint__cause *cause;
-    stint_time now; /* read when first needed; INT64_MIN: not yet */
     struct stint__list *pending;
+    /* The clock is read once, when first needed; INT64_MIN: not yet. */
+    stint_time ceiling, now;
 };
 
 static bool past_deadline(const stint_ctx *ctx, struct ending *e)
 {
     if (ctx->deadline.ns == STINT__NEVER.ns)
+        return false;
+    if (e->ceiling.ns == INT64_MIN)
+        e->ceiling = stint__clock_ceiling();
+    if (stint_time_before(e->ceiling, ctx->deadline))
         return false;
     if (e->now.ns == INT64_MIN)
         e->now = stint_now();
@@ -89,8 +93,8 @@ static void end_node_locked(stint_ctx *ctx, struct ending *e)
     }
     if (ctx->fd >= 0)
         stint__fd_signal(ctx->fd);
-    if (ctx->timer_armed && stint__timer_disarm(&ctx->timer))
-        ctx->timer_armed = false;
+    if (ctx->has_own_alarm && ctx->alarm->armed && stint__timer_disarm(&ctx->alarm->timer))
+        ctx->alarm->armed = false;
     stint__list_splice(e->pending, &ctx->hooks);
 }
 
@@ -127,13 +131,17 @@ void stint__ctx_end(stint_ctx *ctx, stint_code code, struct stint__cause *cause)
 {
     struct stint__list pending;
     stint__list_init(&pending);
-    struct ending e = {.code = code, .cause = cause, .now = {INT64_MIN}, .pending = &pending};
-    pthread_mutex_lock(&ctx->top->lock);
+    struct ending e = {.code = code,
+                       .cause = cause,
+                       .pending = &pending,
+                       .ceiling = {INT64_MIN},
+                       .now = {INT64_MIN}};
+    pthread_mutex_lock(&ctx->tree->lock);
     end_subtree_locked(ctx, &e);
     bool have_hooks = !stint__list_empty(&pending);
     if (have_hooks) /* one of them may release ctx */
         (void)stint_ctx_ref(ctx);
-    pthread_mutex_unlock(&ctx->top->lock);
+    pthread_mutex_unlock(&ctx->tree->lock);
     if (have_hooks) {
         stint__hooks_run(ctx, &pending);
         stint_ctx_unref(ctx);
@@ -159,7 +167,7 @@ void stint__ctx_born_ended(stint_ctx *ctx, const stint_ctx *other)
 
 void stint_ctx_cancel(stint_ctx *ctx, stint_code code, const char *text)
 {
-    if (ctx == NULL || ctx->is_static)
+    if (ctx == NULL || stint__ctx_is_static(ctx))
         return;
     struct stint__cause *cause = text != NULL ? cause_new(text) : NULL;
     stint__ctx_end(ctx, code > STINT_OK ? code : STINT_CANCELLED, cause);
@@ -168,40 +176,13 @@ void stint_ctx_cancel(stint_ctx *ctx, stint_code code, const char *text)
 
 void stint_ctx_drop(stint_ctx *ctx)
 {
-    if (ctx == NULL || ctx->is_static)
+    if (ctx == NULL || stint__ctx_is_static(ctx))
         return;
     /* The holder of the only reference is the only one who could notice a cancellation: there are
      * neither children nor hooks, which hold references too. */
     if (atomic_load_explicit(&ctx->refs, memory_order_acquire) > 1)
         stint__ctx_end(ctx, STINT_CANCELLED, &dropped);
     stint_ctx_unref(ctx);
-}
-
-/* ---- the deadline's timer ---- */
-
-/* Whoever frees ctx meanwhile waits for this function to return; until then the struct is there,
- * though its count may be zero. */
-static void deadline_came(struct stint__timer *t)
-{
-    stint_ctx *ctx = STINT__CONTAINER_OF(t, stint_ctx, timer);
-    if (!stint__ctx_try_ref(ctx))
-        return;
-    stint__ctx_end(ctx, STINT_DEADLINE_EXCEEDED, NULL);
-    stint_ctx_unref(ctx);
-}
-
-bool stint__ctx_arm_timer_locked(stint_ctx *ctx)
-{
-    if (ctx->timer_armed || ctx->deadline.ns == STINT__NEVER.ns)
-        return true;
-    stint__timer_init(&ctx->timer, deadline_came);
-    ctx->timer_armed = stint__timer_arm(&ctx->timer, ctx->deadline);
-    return ctx->timer_armed;
-}
-
-void stint__ctx_end_without_timer(stint_ctx *ctx)
-{
-    stint__ctx_end(ctx, STINT_RESOURCE_EXHAUSTED, &no_timer);
 }
 
 /* ---- looking ---- */

@@ -1,7 +1,6 @@
 /* ctx.c - the nodes of the trees: construction, references, destruction. See ctx_tree.h. */
 #include "ctx_tree.h"
 
-#include <string.h>
 #include <unistd.h>
 
 #include "alloc.h"
@@ -10,19 +9,20 @@
 /* Statistics for tests; they belong to no object. */
 static atomic_size_t live_count;
 
-/* The static contexts. Written to by nobody: they are not in any list, and references to them are
- * not counted. They are not const because what is derived from them is handled alike. */
-static stint_ctx background = {.is_static = true, .deadline = {INT64_MAX}, .fd = -1};
-static stint_ctx todo = {.is_static = true, .deadline = {INT64_MAX}, .fd = -1};
+/* The static contexts. Written to by nobody: they are in no list, and references to them are not
+ * counted. They are not const because what is derived from them is handled alike. */
+static const struct stint__carried nothing;
+static stint_ctx background = {.deadline = {INT64_MAX}, .fd = -1, .carried = &nothing};
+static stint_ctx todo = {.deadline = {INT64_MAX}, .fd = -1, .carried = &nothing};
 
 static struct stint__cause out_of_memory = {.text = "out of memory for a context"};
 static stint_ctx exhausted = {
-    .is_static = true,
-    .ended = true,
     .state = STINT_RESOURCE_EXHAUSTED,
-    .cause = &out_of_memory,
-    .deadline = {INT64_MAX},
     .fd = -1,
+    .ended = true,
+    .deadline = {INT64_MAX},
+    .cause = &out_of_memory,
+    .carried = &nothing,
 };
 
 const stint_ctx *stint_ctx_background(void)
@@ -47,7 +47,7 @@ stint_ctx *stint__ctx_or_exhausted(stint_ctx *ctx)
 
 bool stint__ctx_is_eternal(const stint_ctx *ctx)
 {
-    return ctx->is_static && !ctx->ended;
+    return stint__ctx_is_static(ctx) && !ctx->ended;
 }
 
 size_t stint_ctx_live_count(void)
@@ -59,7 +59,7 @@ size_t stint_ctx_live_count(void)
 
 const stint_ctx *stint_ctx_ref(const stint_ctx *ctx)
 {
-    if (!ctx->is_static)
+    if (!stint__ctx_is_static(ctx))
         atomic_fetch_add_explicit(&stint__ctx_mutable(ctx)->refs, 1, memory_order_relaxed);
     return ctx;
 }
@@ -79,23 +79,46 @@ bool stint__ctx_try_ref(stint_ctx *ctx)
 static void retire(stint_ctx *ctx)
 {
     if (ctx->linked) {
-        pthread_mutex_lock(&ctx->top->lock);
+        pthread_mutex_lock(&ctx->tree->lock);
         stint__list_unlink(&ctx->siblings);
-        pthread_mutex_unlock(&ctx->top->lock);
+        pthread_mutex_unlock(&ctx->tree->lock);
     }
-    if (ctx->timer_armed)
-        stint__timer_disarm_wait(&ctx->timer);
+    if (ctx->has_own_alarm && ctx->alarm->armed)
+        stint__timer_disarm_wait(&ctx->alarm->timer);
+}
+
+static bool is_top(const stint_ctx *ctx)
+{
+    return !ctx->linked && ctx->tree != ctx->parent->tree;
+}
+
+static void fini_kind(stint_ctx *ctx)
+{
+    switch ((enum stint__ctx_kind)ctx->kind) {
+    case STINT__CTX_VALUE:
+        stint__value_fini(ctx);
+        break;
+    case STINT__CTX_METADATA:
+        stint__metadata_fini(ctx);
+        break;
+    case STINT__CTX_MERGED:
+        stint__merged_fini(ctx);
+        break;
+    case STINT__CTX_STATIC:
+    case STINT__CTX_PLAIN:
+    case STINT__CTX_REQUEST:
+        break;
+    }
 }
 
 static void free_node(stint_ctx *ctx)
 {
-    if (ctx->fini != NULL)
-        ctx->fini(ctx);
+    fini_kind(ctx);
     if (ctx->fd >= 0)
         close(ctx->fd);
     stint__cause_unref(ctx->cause);
-    if (ctx->top == ctx)
-        pthread_mutex_destroy(&ctx->lock);
+    if (is_top(ctx))
+        pthread_mutex_destroy(&ctx->tree->lock);
     stint__free(ctx);
     atomic_fetch_sub_explicit(&live_count, 1, memory_order_relaxed);
 }
@@ -104,7 +127,7 @@ static void free_node(stint_ctx *ctx)
 void stint_ctx_unref(const stint_ctx *released)
 {
     stint_ctx *ctx = stint__ctx_mutable(released);
-    while (ctx != NULL && !ctx->is_static &&
+    while (ctx != NULL && !stint__ctx_is_static(ctx) &&
            atomic_fetch_sub_explicit(&ctx->refs, 1, memory_order_acq_rel) == 1) {
         stint_ctx *parent = ctx->parent;
         retire(ctx);
@@ -115,24 +138,50 @@ void stint_ctx_unref(const stint_ctx *released)
 
 /* ---- construction ---- */
 
-static stint_ctx *node_new(const stint_ctx *parent, stint_time deadline, size_t size)
+/* How a node is made: what stands behind its struct, and what it takes over from its parent. */
+struct plan {
+    enum stint__ctx_kind kind;
+    size_t size; /* of the struct, a multiple of every alignment below */
+    stint_time deadline;
+    bool own_deadline, top;
+};
+
+static void *place(void **behind, size_t size)
 {
+    void *here = *behind;
+    *behind = (char *)here + size;
+    return here;
+}
+
+static stint_ctx *node_new(const stint_ctx *parent, const struct plan *plan)
+{
+    size_t size = plan->size + (plan->top ? sizeof(struct stint__tree) : 0) +
+                  (plan->own_deadline ? sizeof(struct stint__alarm) : 0);
     stint_ctx *ctx = stint__alloc(size);
     if (ctx == NULL)
         return NULL;
-    memset(ctx, 0, size);
-    atomic_init(&ctx->refs, 1);
-    atomic_init(&ctx->state, STINT__LIVE);
-    ctx->fd = -1;
-    ctx->deadline = deadline;
-    ctx->top = ctx;
-    ctx->parent = stint__ctx_mutable(stint_ctx_ref(parent));
+    void *behind = (char *)ctx + plan->size;
+    *ctx = (stint_ctx){
+        .refs = 1,
+        .state = STINT__LIVE,
+        .fd = -1,
+        .kind = (uint8_t)plan->kind,
+        .has_own_alarm = plan->own_deadline,
+        .deadline = plan->deadline,
+        .tree = plan->top ? place(&behind, sizeof(struct stint__tree)) : parent->tree,
+        .alarm = plan->own_deadline ? behind
+                 : plan->top        ? NULL
+                                    : parent->alarm,
+        .parent = stint__ctx_mutable(stint_ctx_ref(parent)),
+        .carried = parent->carried,
+    };
     stint__list_init(&ctx->siblings);
     stint__list_init(&ctx->children);
     stint__list_init(&ctx->hooks);
-    ctx->values = parent->values;
-    ctx->info = parent->info;
-    ctx->metadata = parent->metadata;
+    if (plan->top)
+        pthread_mutex_init(&ctx->tree->lock, NULL);
+    if (plan->own_deadline)
+        stint__alarm_init(ctx->alarm, ctx);
     atomic_fetch_add_explicit(&live_count, 1, memory_order_relaxed);
     return ctx;
 }
@@ -140,37 +189,47 @@ static stint_ctx *node_new(const stint_ctx *parent, stint_time deadline, size_t 
 /* Puts a new node below its parent, or ends it if that has ended. */
 static void attach(stint_ctx *ctx, stint_ctx *parent)
 {
-    pthread_mutex_lock(&parent->top->lock);
+    pthread_mutex_lock(&ctx->tree->lock);
     if (parent->ended) {
         stint__ctx_born_ended(ctx, parent);
     } else {
-        ctx->top = parent->top;
         ctx->linked = true;
         stint__list_push_back(&parent->children, &ctx->siblings);
     }
-    pthread_mutex_unlock(&parent->top->lock);
+    pthread_mutex_unlock(&ctx->tree->lock);
 }
 
-stint_ctx *stint__ctx_derive(const stint_ctx *parent, stint_time deadline, size_t size)
+stint_ctx *stint__ctx_derive(const stint_ctx *parent, stint_time deadline,
+                             enum stint__ctx_kind kind, size_t size)
 {
-    stint_ctx *ctx = node_new(parent, stint_time_min(deadline, parent->deadline), size);
+    struct plan plan = {
+        .kind = kind,
+        .size = size,
+        .deadline = stint_time_min(deadline, parent->deadline),
+        .own_deadline = stint_time_before(deadline, parent->deadline),
+        .top = stint__ctx_is_static(parent),
+    };
+    stint_ctx *ctx = node_new(parent, &plan);
     if (ctx == NULL)
         return NULL;
-    if (!parent->is_static)
+    if (!plan.top)
         attach(ctx, ctx->parent);
     else if (parent->ended)
         stint__ctx_born_ended(ctx, parent);
-    if (ctx->top == ctx)
-        pthread_mutex_init(&ctx->lock, NULL);
     return ctx;
 }
 
-stint_ctx *stint__ctx_derive_top(const stint_ctx *parent, stint_time deadline, size_t size)
+stint_ctx *stint__ctx_derive_top(const stint_ctx *parent, stint_time deadline,
+                                 enum stint__ctx_kind kind, size_t size)
 {
-    stint_ctx *ctx = node_new(parent, deadline, size);
-    if (ctx != NULL)
-        pthread_mutex_init(&ctx->lock, NULL);
-    return ctx;
+    struct plan plan = {
+        .kind = kind,
+        .size = size,
+        .deadline = deadline,
+        .own_deadline = deadline.ns != STINT__NEVER.ns,
+        .top = true,
+    };
+    return node_new(parent, &plan);
 }
 
 stint_ctx *stint_ctx_with_cancel(const stint_ctx *parent)
@@ -180,7 +239,8 @@ stint_ctx *stint_ctx_with_cancel(const stint_ctx *parent)
 
 stint_ctx *stint_ctx_with_deadline(const stint_ctx *parent, stint_time when)
 {
-    return stint__ctx_or_exhausted(stint__ctx_derive(parent, when, sizeof(stint_ctx)));
+    return stint__ctx_or_exhausted(
+        stint__ctx_derive(parent, when, STINT__CTX_PLAIN, sizeof(stint_ctx)));
 }
 
 stint_ctx *stint_ctx_with_timeout(const stint_ctx *parent, stint_duration timeout)
@@ -190,7 +250,8 @@ stint_ctx *stint_ctx_with_timeout(const stint_ctx *parent, stint_duration timeou
 
 stint_ctx *stint_ctx_without_cancel(const stint_ctx *parent)
 {
-    return stint__ctx_or_exhausted(stint__ctx_derive_top(parent, STINT__NEVER, sizeof(stint_ctx)));
+    return stint__ctx_or_exhausted(
+        stint__ctx_derive_top(parent, STINT__NEVER, STINT__CTX_PLAIN, sizeof(stint_ctx)));
 }
 
 /* ---- time ---- */

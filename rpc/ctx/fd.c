@@ -22,7 +22,7 @@ static stint_code open_fd_locked(stint_ctx *ctx, stint_error *err)
                                "no file descriptor left for a context");
     if (ctx->ended || stint_ctx_err(ctx) != STINT_OK) {
         stint__fd_signal(fd);
-    } else if (!stint__ctx_arm_timer_locked(ctx)) {
+    } else if (!stint__ctx_set_alarm_locked(ctx)) {
         close(fd);
         return stint_error_set(err, STINT_RESOURCE_EXHAUSTED,
                                "out of memory for the timer of a context");
@@ -34,17 +34,17 @@ static stint_code open_fd_locked(stint_ctx *ctx, stint_error *err)
 stint_code stint_ctx_fd(const stint_ctx *looked_at, int *ret_fd, stint_error *err)
 {
     stint_ctx *ctx = stint__ctx_mutable(looked_at);
-    if (ctx->is_static && ctx->ended)
+    if (stint__ctx_is_static(ctx) && ctx->ended)
         return stint_error_set(err, STINT_RESOURCE_EXHAUSTED,
                                "the context was made when memory was exhausted");
-    if (ctx->is_static) {
+    if (stint__ctx_is_static(ctx)) {
         *ret_fd = -1;
         return STINT_OK;
     }
-    pthread_mutex_lock(&ctx->top->lock);
+    pthread_mutex_lock(&ctx->tree->lock);
     stint_code code = ctx->fd >= 0 ? STINT_OK : open_fd_locked(ctx, err);
     if (code == STINT_OK)
         *ret_fd = ctx->fd;
-    pthread_mutex_unlock(&ctx->top->lock);
+    pthread_mutex_unlock(&ctx->tree->lock);
     return code;
 }

@@ -50,8 +50,8 @@ struct running {
 struct shard {
     pthread_mutex_t lock;
     pthread_cond_t finished;
-    unsigned waiters;
     struct stint__list running; /* not initialised while `ready` is false */
+    unsigned waiters;
     bool ready;
 };
 
@@ -131,7 +131,7 @@ static bool start_next(stint_ctx *ctx, struct stint__list *pending, struct runni
 {
     bool started = false;
     struct stint__list *link;
-    pthread_mutex_lock(&ctx->top->lock);
+    pthread_mutex_lock(&ctx->tree->lock);
     while (!started && (link = stint__list_pop_front(pending)) != NULL) {
         struct hook *h = STINT__CONTAINER_OF(link, struct hook, link);
         started = start(h, r);
@@ -141,7 +141,7 @@ static bool start_next(stint_ctx *ctx, struct stint__list *pending, struct runni
             copy->ctx = h->ctx;
         }
     }
-    pthread_mutex_unlock(&ctx->top->lock);
+    pthread_mutex_unlock(&ctx->tree->lock);
     return started;
 }
 
@@ -168,7 +168,7 @@ static enum arming arm_locked(stint_ctx *ctx, struct hook *h, bool at_deadline)
 {
     if (ctx->ended || stint_ctx_err(ctx) != STINT_OK)
         return DONE;
-    if (at_deadline && !stint__ctx_arm_timer_locked(ctx))
+    if (at_deadline && !stint__ctx_set_alarm_locked(ctx))
         return NO_MEMORY;
     h->ctx = stint__ctx_mutable(stint_ctx_ref(ctx));
     atomic_store(&h->state, HOOK_ARMED);
@@ -184,13 +184,13 @@ static bool arm(stint_ctx *ctx, stint_hook *hook, void (*fn)(void *arg), void *a
     h->arg = arg;
     stint__list_init(&h->link);
     atomic_init(&h->state, HOOK_IDLE);
-    if (ctx->is_static)
+    if (stint__ctx_is_static(ctx))
         return !ctx->ended;
-    pthread_mutex_lock(&ctx->top->lock);
+    pthread_mutex_lock(&ctx->tree->lock);
     enum arming result = arm_locked(ctx, h, at_deadline);
-    pthread_mutex_unlock(&ctx->top->lock);
+    pthread_mutex_unlock(&ctx->tree->lock);
     if (result == NO_MEMORY) /* a deadline that nobody would be told of: better now than never */
-        stint__ctx_end_without_timer(ctx);
+        stint__ctx_end_without_alarm(ctx);
     return result == ARMED;
 }
 
@@ -215,10 +215,10 @@ bool stint_hook_stop(stint_hook *hook)
         return state != HOOK_STARTED;
     }
     stint_ctx *ctx = h->ctx;
-    pthread_mutex_lock(&ctx->top->lock);
+    pthread_mutex_lock(&ctx->tree->lock);
     stint__list_unlink(&h->link);
     atomic_store(&h->state, HOOK_IDLE);
-    pthread_mutex_unlock(&ctx->top->lock);
+    pthread_mutex_unlock(&ctx->tree->lock);
     stint_ctx_unref(ctx);
     return true;
 }

@@ -10,6 +10,7 @@
 
 struct merged {
     stint_ctx ctx;
+    struct stint__carried carried;
     stint_ctx *second; /* the other parent; ctx.parent is the first */
     struct watch {
         stint_hook hook;
@@ -30,7 +31,7 @@ static void parent_ended(void *arg)
     stint_ctx_unref(ctx);
 }
 
-static void merged_fini(stint_ctx *ctx)
+void stint__merged_fini(stint_ctx *ctx)
 {
     struct merged *m = (struct merged *)ctx;
     (void)stint_hook_stop(&m->watches[0].hook);
@@ -38,19 +39,18 @@ static void merged_fini(stint_ctx *ctx)
     stint_ctx_unref(m->second);
 }
 
-static void inherit(struct merged *m, const stint_ctx *b)
+static void inherit(struct merged *m, const struct stint__carried *a,
+                    const struct stint__carried *b)
 {
-    stint_ctx *ctx = &m->ctx;
-    if (ctx->values != NULL && b->values != NULL) {
-        m->branch = (struct stint__value){.next = ctx->values, .other = b->values};
-        ctx->values = &m->branch;
-    } else if (ctx->values == NULL) {
-        ctx->values = b->values;
-    }
-    if (ctx->info == NULL)
-        ctx->info = b->info;
-    if (ctx->metadata == NULL)
-        ctx->metadata = b->metadata;
+    m->branch = (struct stint__value){.next = a->values, .other = b->values};
+    m->carried = (struct stint__carried){
+        .values = a->values == NULL   ? b->values
+                  : b->values == NULL ? a->values
+                                      : &m->branch,
+        .info = a->info != NULL ? a->info : b->info,
+        .metadata = a->metadata != NULL ? a->metadata : b->metadata,
+    };
+    m->ctx.carried = &m->carried;
 }
 
 static void watch(struct merged *m, size_t i, const stint_ctx *parent)
@@ -65,12 +65,12 @@ static void watch(struct merged *m, size_t i, const stint_ctx *parent)
 stint_ctx *stint_ctx_merge(const stint_ctx *a, const stint_ctx *b)
 {
     stint_time deadline = stint_time_min(a->deadline, b->deadline);
-    struct merged *m = (struct merged *)stint__ctx_derive_top(a, deadline, sizeof *m);
+    struct merged *m =
+        (struct merged *)stint__ctx_derive_top(a, deadline, STINT__CTX_MERGED, sizeof *m);
     if (m == NULL)
         return stint__ctx_exhausted();
     m->second = stint__ctx_mutable(stint_ctx_ref(b));
-    m->ctx.fini = merged_fini;
-    inherit(m, b);
+    inherit(m, a->carried, b->carried);
     watch(m, 0, a);
     watch(m, 1, b);
     return &m->ctx;

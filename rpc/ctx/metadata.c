@@ -134,6 +134,7 @@ const stint_metadata_entry *stint_metadata_find(const stint_metadata *md, const 
 
 struct metadata_ctx {
     stint_ctx ctx;
+    struct stint__carried carried;
     stint_metadata *metadata;
 };
 
@@ -150,7 +151,7 @@ static stint_metadata *copy_of(const stint_metadata *md)
     return copy;
 }
 
-static void metadata_fini(stint_ctx *ctx)
+void stint__metadata_fini(stint_ctx *ctx)
 {
     stint_metadata_free(((struct metadata_ctx *)ctx)->metadata);
 }
@@ -160,18 +161,20 @@ stint_ctx *stint_ctx_with_metadata(const stint_ctx *parent, const stint_metadata
     stint_metadata *copy = copy_of(md);
     struct metadata_ctx *m = NULL;
     if (copy != NULL)
-        m = (struct metadata_ctx *)stint__ctx_derive(parent, STINT__NEVER, sizeof *m);
+        m = (struct metadata_ctx *)stint__ctx_derive(parent, STINT__NEVER, STINT__CTX_METADATA,
+                                                     sizeof *m);
     if (m == NULL) {
         stint_metadata_free(copy);
         return stint__ctx_exhausted();
     }
     m->metadata = copy;
-    m->ctx.metadata = copy;
-    m->ctx.fini = metadata_fini;
+    m->carried = *parent->carried;
+    m->carried.metadata = copy;
+    m->ctx.carried = &m->carried;
     return &m->ctx;
 }
 
 const stint_metadata *stint_ctx_metadata(const stint_ctx *ctx)
 {
-    return ctx->metadata;
+    return ctx->carried->metadata;
 }

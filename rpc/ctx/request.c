@@ -7,6 +7,7 @@
 
 struct request_ctx {
     stint_ctx ctx;
+    struct stint__carried carried;
     stint_request_info info;
 };
 
@@ -70,26 +71,29 @@ static stint_ctx *attach_info(struct request_ctx *r, const stint_request_info *i
     r->info = *info;
     if (!request_id_valid(r->info.request_id))
         r->info.request_id[0] = '\0';
-    r->ctx.info = &r->info;
+    r->carried = *r->ctx.carried;
+    r->carried.info = &r->info;
+    r->ctx.carried = &r->carried;
     return &r->ctx;
 }
 
 stint_ctx *stint_ctx_with_request_info(const stint_ctx *parent, const stint_request_info *info)
 {
-    stint_ctx *ctx = stint__ctx_derive(parent, STINT__NEVER, sizeof(struct request_ctx));
+    stint_ctx *ctx =
+        stint__ctx_derive(parent, STINT__NEVER, STINT__CTX_REQUEST, sizeof(struct request_ctx));
     return attach_info((struct request_ctx *)ctx, info);
 }
 
 stint_ctx *stint__ctx_new_call(stint_time deadline, const stint_request_info *info)
 {
-    stint_ctx *ctx =
-        stint__ctx_derive(stint_ctx_background(), deadline, sizeof(struct request_ctx));
+    stint_ctx *ctx = stint__ctx_derive(stint_ctx_background(), deadline, STINT__CTX_REQUEST,
+                                       sizeof(struct request_ctx));
     return attach_info((struct request_ctx *)ctx, info);
 }
 
 const stint_request_info *stint_ctx_request_info(const stint_ctx *ctx)
 {
-    return ctx->info;
+    return ctx->carried->info;
 }
 
 const char *stint_trace_id_format(const stint_request_info *info, char text[STINT_TRACE_ID_TEXT])

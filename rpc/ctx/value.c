@@ -4,11 +4,12 @@
 
 struct value_ctx {
     stint_ctx ctx;
+    struct stint__carried carried;
     struct stint__value entry;
     void (*destroy)(void *value);
 };
 
-static void value_fini(stint_ctx *ctx)
+void stint__value_fini(stint_ctx *ctx)
 {
     struct value_ctx *v = (struct value_ctx *)ctx;
     if (v->destroy != NULL)
@@ -18,16 +19,18 @@ static void value_fini(stint_ctx *ctx)
 stint_ctx *stint_ctx_with_value(const stint_ctx *parent, const stint_key *key, void *value,
                                 void (*destroy)(void *value))
 {
-    struct value_ctx *v = (struct value_ctx *)stint__ctx_derive(parent, STINT__NEVER, sizeof *v);
+    struct value_ctx *v =
+        (struct value_ctx *)stint__ctx_derive(parent, STINT__NEVER, STINT__CTX_VALUE, sizeof *v);
     if (v == NULL) {
         if (destroy != NULL)
             destroy(value);
         return stint__ctx_or_exhausted(NULL);
     }
-    v->entry = (struct stint__value){.key = key, .value = value, .next = parent->values};
+    v->entry = (struct stint__value){.key = key, .value = value, .next = parent->carried->values};
     v->destroy = destroy;
-    v->ctx.values = &v->entry;
-    v->ctx.fini = value_fini;
+    v->carried = *parent->carried;
+    v->carried.values = &v->entry;
+    v->ctx.carried = &v->carried;
     return &v->ctx;
 }
 
@@ -45,6 +48,6 @@ static const struct stint__value *find(const struct stint__value *list, const st
 
 void *stint_ctx_value(const stint_ctx *ctx, const stint_key *key)
 {
-    const struct stint__value *entry = find(ctx->values, key);
+    const struct stint__value *entry = find(ctx->carried->values, key);
     return entry != NULL ? entry->value : NULL;
 }
