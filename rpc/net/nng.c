@@ -312,16 +312,17 @@ static void accept_one(struct stint__listener *listener, struct stint__net_op *o
 static void reap_listener(struct stint__nng_reap *item)
 {
     struct listener *l = STINT__CONTAINER_OF(item, struct listener, base.reap_item);
-    nng_stream_listener_close(l->listener);
     nng_aio_stop(l->base.aio);
     nng_stream_listener_free(l->listener);
     connector_fini(&l->base);
 }
 
+/* Closing does not wait for anything: from here on nobody listens at the address. */
 static void listener_free(struct stint__listener *listener)
 {
     struct listener *l = (struct listener *)(void *)listener;
     atomic_store(&l->base.freed, true);
+    nng_stream_listener_close(l->listener);
     stint__nng_reap(&l->base.reap_item, reap_listener);
 }
 

@@ -284,13 +284,21 @@ static void read_batch(struct stint__pipe *p)
 
 /* ---- running ---- */
 
+static bool must_end_locked(const struct stint__pipe *p)
+{
+    return state_of(p) == STINT__PIPE_CLOSING && !p->reading;
+}
+
+static bool has_work_locked(const struct stint__pipe *p)
+{
+    return state_of(p) != STINT__PIPE_GONE && (p->pending != 0 || must_end_locked(p));
+}
+
 static unsigned next_work_locked(struct stint__pipe *p)
 {
     unsigned work = p->pending;
     p->pending = 0;
-    if (state_of(p) == STINT__PIPE_GONE)
-        return 0;
-    if (work == 0 && state_of(p) == STINT__PIPE_CLOSING && !p->reading) {
+    if (work == 0) {
         set_state_locked(p, STINT__PIPE_GONE);
         work = WORK_GONE;
     }
@@ -311,34 +319,32 @@ static void do_work(struct stint__pipe *p, unsigned work)
     }
 }
 
-void stint__pipe_run_unlock(struct stint__pipe *p)
+static void run_locked(struct stint__pipe *p)
 {
-    if (p->running) {
-        write_locked(p);
-        pthread_mutex_unlock(p->lock);
-        return;
-    }
-    p->running = true;
     struct stint__pipe *outer = current;
     current = p;
+    p->running = true;
     stint__transport_enter();
-    for (;;) {
+    while (has_work_locked(p)) {
         unsigned work = next_work_locked(p);
-        if (work == 0) {
-            write_locked(p);
-            work = next_work_locked(p);
-        }
-        if (work == 0)
-            break;
         pthread_mutex_unlock(p->lock);
         do_work(p, work);
         pthread_mutex_lock(p->lock);
     }
     stint__transport_leave();
-    current = outer;
     p->running = false;
     pthread_cond_broadcast(&p->idle);
-    bool read = want_read_locked(p);
+    current = outer;
+}
+
+void stint__pipe_run_unlock(struct stint__pipe *p)
+{
+    while (!p->running && has_work_locked(p)) {
+        run_locked(p);
+        write_locked(p);
+    }
+    write_locked(p);
+    bool read = !p->running && want_read_locked(p);
     pthread_mutex_unlock(p->lock);
     if (read)
         start_read(p);

@@ -5,10 +5,10 @@
  * looks, and is armed again. Each time it is armed it holds a reference to the pipe, which the
  * function gives up when it has run, or whoever disarms it. All under the pipe's lock.
  *
- * Design notes. Silence counts only if it is the peer's: not while this side is busy in a callback
- * or has stopped reading (then progress in writing shows that the peer lives). A timer that runs
- * much too late was stopped together with the whole process: the answer to a PING may lie in the
- * socket, so the peer gets the time again. */
+ * Design notes. Silence counts only if it is the peer's. While this side has stopped reading,
+ * progress in writing shows that the peer lives. While it is busy in a callback, or when the timer
+ * runs much too late (the whole process was stopped), the answer to a PING may lie in the socket:
+ * the peer gets the time again. */
 #include "pipe.h"
 
 #define HANDSHAKE_LIMIT STINT_SECONDS(10)
@@ -24,8 +24,6 @@ static stint_time later(stint_time a, stint_time b)
 /* When the peer last showed that it lives. */
 static stint_time alive_locked(const struct stint__pipe *p)
 {
-    if (p->running)
-        return stint_now();
     return p->paused ? later(p->last_read, p->last_written) : p->last_read;
 }
 
@@ -74,7 +72,7 @@ static void heartbeat_locked(struct stint__pipe *p, stint_time now, stint_time d
 {
     stint_duration limit = p->end->opts.heartbeat;
     bool waiting = stint_time_before(alive_locked(p), p->pinged);
-    if (waiting && stint_time_sub(now, due) < limit / 2) {
+    if (waiting && !p->running && stint_time_sub(now, due) < limit / 2) {
         close_silent_locked(p, "the peer is silent: no answer to a PING", limit);
         return;
     }

@@ -74,7 +74,7 @@ static void report(struct stint__stream_acceptor *a, const char *what)
 static struct stint__server_pipe *admit_locked(struct stint__stream_acceptor *a,
                                                struct stint__stream *stream)
 {
-    if (a->closed)
+    if (a->listener == NULL)
         return NULL;
     struct stint__server_pipe *c = stint__server_pipe_new(a, stream);
     if (c == NULL) {
@@ -261,7 +261,6 @@ void stint__stream_acceptor_close(struct stint__acceptor *acceptor)
 {
     struct stint__stream_acceptor *a = self_of(acceptor);
     pthread_mutex_lock(&a->lock);
-    a->closed = true;
     stop_listening_locked(a);
     while (!stint__list_empty(&a->conns))
         shut_down_first_locked(a);

@@ -24,8 +24,7 @@ struct stint__stream_acceptor {
     pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t idle;  /* `running` became 0 */
     unsigned running;     /* threads in a function given to flush */
-    bool closed;
-    struct stint__listener *listener; /* NULL from draining on */
+    struct stint__listener *listener; /* NULL from draining or closing on */
     struct stint__net_op accept_op;
     struct stint__timer pause; /* between a failure to accept and the next attempt */
     struct stint__list conns;  /* of stint__server_pipe, from accepted to gone */

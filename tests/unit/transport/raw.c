@@ -101,6 +101,20 @@ int raw_connect(const char *url)
     return fd;
 }
 
+int raw_socket(const char *url)
+{
+    struct sockaddr_storage addr;
+    address_of(url, &addr);
+    return new_socket(&addr);
+}
+
+void raw_connect_socket(int fd, const char *url)
+{
+    struct sockaddr_storage addr;
+    socklen_t len = address_of(url, &addr);
+    assert_return_code(connect(fd, (struct sockaddr *)&addr, len), errno);
+}
+
 void raw_send(int fd, const void *data, size_t len)
 {
     const uint8_t *p = data;

@@ -16,6 +16,9 @@ int raw_listen(const char *ipc_url);
 int raw_accept(int listener);
 int raw_connect(const char *url);
 bool raw_try_connect(const char *url, int *ret_fd);
+/* The same in two steps. */
+int raw_socket(const char *url);
+void raw_connect_socket(int fd, const char *url);
 
 void raw_send(int fd, const void *data, size_t len);
 void raw_receive(int fd, void *data, size_t len);
