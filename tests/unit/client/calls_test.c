@@ -18,7 +18,8 @@ static void a_message_comes_back(void **state)
     struct probe p;
     start(&p);
     Probe__V1__Request req = PROBE__V1__REQUEST__INIT;
-    req.payload.data = (uint8_t *)(uintptr_t) "twelve bytes";
+    uint8_t bytes[] = "twelve bytes";
+    req.payload.data = bytes;
     req.payload.len = 12;
     probe_stub *stubs[] = {probe_v1_probe_quick, probe_v1_probe_work};
     for (int i = 0; i < 2; i++) {
@@ -57,7 +58,8 @@ static void every_code_travels_with_its_text(void **state)
     for (int code = STINT_CANCELLED; code <= STINT_UNAUTHENTICATED; code++) {
         Probe__V1__Request req = PROBE__V1__REQUEST__INIT;
         req.code = code;
-        req.text = (char *)(uintptr_t) "because";
+        char text[] = "because";
+        req.text = text;
         stint_error err;
         probe_call(&p, probe_v1_probe_quick, stint_ctx_background(), &req, (stint_code)code, &err);
         assert_string_equal(err.message, "because");
@@ -151,7 +153,7 @@ static void large_messages_pass(void **state)
     (void)state;
     struct probe p;
     start(&p);
-    size_t n = 3 * 1024 * 1024;
+    size_t n = (size_t)3 * 1024 * 1024;
     uint8_t *big = test_malloc(n);
     for (size_t i = 0; i < n; i++)
         big[i] = (uint8_t)(i * 7);

@@ -47,7 +47,8 @@ static void the_first_failure_cancels_the_rest(void **state)
     event_wait(&p.entered, 1);
     Probe__V1__Request bad = PROBE__V1__REQUEST__INIT;
     bad.code = STINT_NOT_FOUND;
-    bad.text = (char *)(uintptr_t) "no such thing";
+    char text[] = "no such thing";
+    bad.text = text;
     probe_v1_probe_work_group(g, p.ch, &bad, &failed);
     stint_error err;
     assert_int_equal(stint_group_wait(g, &err), STINT_NOT_FOUND);

@@ -54,9 +54,10 @@ static stint_code refusing_begin(void *self, const stint_ctx *ctx, stint_interce
     return stint_error_set(err, STINT_UNAUTHENTICATED, "no badge");
 }
 
-static stint_interceptor a = {(char *)(uintptr_t) "a", noting_begin, noting_end};
-static stint_interceptor b = {(char *)(uintptr_t) "b", noting_begin, noting_end};
-static stint_interceptor no = {(char *)(uintptr_t) "no", refusing_begin, noting_end};
+static char name_a[] = "a", name_b[] = "b", name_no[] = "no";
+static stint_interceptor a = {name_a, noting_begin, noting_end};
+static stint_interceptor b = {name_b, noting_begin, noting_end};
+static stint_interceptor no = {name_no, refusing_begin, noting_end};
 static const stint_interceptor *const a_b[] = {&a, &b, NULL};
 static const stint_interceptor *const a_no[] = {&a, &no, NULL};
 

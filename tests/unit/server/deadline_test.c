@@ -195,7 +195,8 @@ static void a_deferred_call_is_finished_from_anywhere(void **state)
     event_wait(&p.ticket_there, 1);
     assert_int_equal(stint_ctx_err(stint_ticket_ctx(p.ticket)), STINT_OK);
     Probe__V1__Reply rep = PROBE__V1__REPLY__INIT;
-    rep.request_id = (char *)(uintptr_t) "late but good";
+    char text[] = "late but good";
+    rep.request_id = text;
     probe_v1_probe_later_finish(p.ticket, STINT_OK, &rep, NULL);
     event_wait(&o.event, 1);
     assert_int_equal(o.err.code, STINT_OK);
