@@ -42,7 +42,8 @@ static void slot_init(struct slot *s, const struct opts *o, stint_channel *ch, u
     s->o = o;
     s->ch = ch;
     bench__msg__init(&s->req);
-    s->req.payload = (ProtobufCBinaryData){.len = (size_t)o->size, .data = payload};
+    s->req.payload.data = payload;
+    s->req.payload.len = (size_t)o->size;
 }
 
 static uint8_t *payload_new(const struct opts *o)
