@@ -193,8 +193,8 @@ static const stint_method methods_pricing[] = {
             .path = "shop.v1.Pricing/Quote",
             .request = &shop__v1__quote_request__descriptor,
             .reply = &shop__v1__quote_reply__descriptor,
-            .flags = 0,
-            .timeout = 0,
+            .flags = STINT_METHOD_IDEMPOTENT,
+            .timeout = STINT_SECONDS(2),
         },
 };
 
@@ -275,6 +275,7 @@ stint_code shop_v1_pricing_register(stint_server *s, const shop_v1_pricing_ops *
 
 enum {
     METHOD_STOCK_RESERVE,
+    METHOD_STOCK_AUDIT,
 };
 
 static const stint_method methods_stock[] = {
@@ -285,6 +286,14 @@ static const stint_method methods_stock[] = {
             .reply = &shop__v1__reserve_reply__descriptor,
             .flags = 0,
             .timeout = 0,
+        },
+    [METHOD_STOCK_AUDIT] =
+        {
+            .path = "shop.v1.Stock/Audit",
+            .request = &shop__v1__audit_request__descriptor,
+            .reply = &shop__v1__audit_reply__descriptor,
+            .flags = STINT_METHOD_IDEMPOTENT,
+            .timeout = STINT_SECONDS(1),
         },
 };
 
@@ -345,13 +354,69 @@ void shop_v1_stock_reserve_finish(stint_ticket *ticket, stint_code code,
     stint_ticket_finish(ticket, code, (const ProtobufCMessage *)rep, message);
 }
 
+static stint_code dispatch_stock_audit(void *self, const void *ops, const stint_ctx *ctx,
+                                       const ProtobufCMessage *req, ProtobufCMessage *rep,
+                                       stint_call *call)
+{
+    const shop_v1_stock_ops *impl = ops;
+    if (impl->audit == NULL)
+        return stint_call_fail(call, STINT_UNIMPLEMENTED, "%s is not implemented",
+                               stint_call_method(call));
+    return impl->audit(self, ctx, (const Shop__V1__AuditRequest *)req, (Shop__V1__AuditReply *)rep,
+                       call);
+}
+
+stint_code shop_v1_stock_audit(const stint_ctx *ctx, stint_channel *ch,
+                               const Shop__V1__AuditRequest *req, Shop__V1__AuditReply **ret_rep,
+                               stint_error *err)
+{
+    ProtobufCMessage *rep = NULL;
+    const stint_method *method = &methods_stock[METHOD_STOCK_AUDIT];
+    stint_code code = stint_invoke(ctx, ch, method, (const ProtobufCMessage *)req, &rep, err);
+    *ret_rep = (Shop__V1__AuditReply *)rep;
+    return code;
+}
+
+static void thunk_stock_audit(const stint_done *d)
+{
+    shop_v1_stock_audit_done *done = (shop_v1_stock_audit_done *)d->fn;
+    done(d->arg, d->code, (Shop__V1__AuditReply *)d->reply, d->err);
+}
+
+stint_code shop_v1_stock_audit_async(const stint_ctx *ctx, stint_channel *ch,
+                                     const Shop__V1__AuditRequest *req,
+                                     shop_v1_stock_audit_done *done, void *arg, stint_error *err)
+{
+    const stint_method *method = &methods_stock[METHOD_STOCK_AUDIT];
+    const stint_completion then = {
+        .thunk = thunk_stock_audit,
+        .fn = (void (*)(void))done,
+        .arg = arg,
+    };
+    return stint_invoke_async(ctx, ch, method, (const ProtobufCMessage *)req, &then, err);
+}
+
+void shop_v1_stock_audit_group(stint_group *g, stint_channel *ch, const Shop__V1__AuditRequest *req,
+                               Shop__V1__AuditReply **ret_rep)
+{
+    const stint_method *method = &methods_stock[METHOD_STOCK_AUDIT];
+    stint_group_invoke(g, ch, method, (const ProtobufCMessage *)req, ret_rep);
+}
+
+void shop_v1_stock_audit_finish(stint_ticket *ticket, stint_code code,
+                                const Shop__V1__AuditReply *rep, const char *message)
+{
+    stint_ticket_finish(ticket, code, (const ProtobufCMessage *)rep, message);
+}
+
 static const stint_dispatch_fn dispatch_stock[] = {
     [METHOD_STOCK_RESERVE] = dispatch_stock_reserve,
+    [METHOD_STOCK_AUDIT] = dispatch_stock_audit,
 };
 
 const stint_service shop_v1_stock = {
     .name = "shop.v1.Stock",
-    .n_methods = 1,
+    .n_methods = 2,
     .methods = methods_stock,
     .dispatch = dispatch_stock,
 };

@@ -130,15 +130,32 @@ void shop_v1_stock_reserve_group(stint_group *g, stint_channel *ch,
                                  const Shop__V1__ReserveRequest *req,
                                  Shop__V1__ReserveReply **ret_rep);
 
+/* By how many orders something was taken. */
+STINT_NODISCARD stint_code shop_v1_stock_audit(const stint_ctx *ctx, stint_channel *ch,
+                                               const Shop__V1__AuditRequest *req,
+                                               Shop__V1__AuditReply **ret_rep, stint_error *err);
+typedef void shop_v1_stock_audit_done(void *arg, stint_code code, Shop__V1__AuditReply *rep,
+                                      const stint_error *err);
+STINT_NODISCARD stint_code shop_v1_stock_audit_async(const stint_ctx *ctx, stint_channel *ch,
+                                                     const Shop__V1__AuditRequest *req,
+                                                     shop_v1_stock_audit_done *done, void *arg,
+                                                     stint_error *err);
+void shop_v1_stock_audit_group(stint_group *g, stint_channel *ch, const Shop__V1__AuditRequest *req,
+                               Shop__V1__AuditReply **ret_rep);
+
 typedef struct shop_v1_stock_ops {
     stint_code (*reserve)(void *self, const stint_ctx *ctx, const Shop__V1__ReserveRequest *req,
                           Shop__V1__ReserveReply *rep, stint_call *call);
+    stint_code (*audit)(void *self, const stint_ctx *ctx, const Shop__V1__AuditRequest *req,
+                        Shop__V1__AuditReply *rep, stint_call *call);
 } shop_v1_stock_ops;
 
 STINT_NODISCARD stint_code shop_v1_stock_register(stint_server *s, const shop_v1_stock_ops *ops,
                                                   void *self, stint_error *err);
 void shop_v1_stock_reserve_finish(stint_ticket *ticket, stint_code code,
                                   const Shop__V1__ReserveReply *rep, const char *message);
+void shop_v1_stock_audit_finish(stint_ticket *ticket, stint_code code,
+                                const Shop__V1__AuditReply *rep, const char *message);
 
 STINT_END_DECLS
 
