@@ -1,0 +1,62 @@
+/* budget - two calls after each other inside one deadline: the first gets 40 % of what is left, the
+ * second the rest, less what we keep for ourselves. The first overruns its share, and only that. */
+#include <stdio.h>
+
+#include "hello/v1/hello.stint.h"
+
+/* Never in a hurry with Mr Slow: takes as long as there is, and says how long that was. */
+static stint_code greet(void *self, const stint_ctx *ctx, const Hello__V1__GreetRequest *req,
+                        Hello__V1__GreetReply *rep, stint_call *call)
+{
+    double left = (double)stint_ctx_remaining(ctx) / 1e6;
+
+    (void)self;
+    if (req->name[0] == 'S' && stint_ctx_sleep(ctx, STINT_SECONDS(30)) != STINT_OK)
+        return stint_call_fail(call, stint_ctx_err(ctx), "had %.0f ms, needed 30 s", left);
+    rep->text = stint_call_printf(call, "Hello, %s! I had %.0f ms.", req->name, left);
+    return STINT_OK;
+}
+
+static stint_code call(const stint_ctx *ctx, stint_channel *ch, char *name, stint_duration share)
+{
+    stint_ctx *own = stint_ctx_with_timeout(ctx, share); /* never later than ctx itself */
+    Hello__V1__GreetRequest req = HELLO__V1__GREET_REQUEST__INIT;
+    Hello__V1__GreetReply *rep = NULL;
+    stint_error err;
+    stint_code code;
+
+    req.name = name;
+    code = hello_v1_greeter_greet(own, ch, &req, &rep, &err);
+    printf("%-4s with %3.0f ms: %s\n", name, (double)share / 1e6,
+           code == STINT_OK ? rep->text : stint_code_name(code));
+    hello__v1__greet_reply__free_unpacked(rep, NULL);
+    stint_ctx_drop(own);
+    return code;
+}
+
+int main(void)
+{
+    static const hello_v1_greeter_ops ops = {.greet = greet};
+    char slow[] = "Slow", fast[] = "Fast";
+    stint_code first = STINT_UNKNOWN, second = STINT_UNKNOWN;
+    stint_server *server = NULL;
+    stint_channel *ch = NULL;
+    stint_error err = STINT_ERROR_INIT;
+
+    if (stint_server_new(&server, NULL, &err) == STINT_OK &&
+        hello_v1_greeter_register(server, &ops, NULL, &err) == STINT_OK &&
+        stint_server_listen(server, "tcp://127.0.0.1:0", &err) == STINT_OK &&
+        stint_server_start(server, &err) == STINT_OK &&
+        stint_channel_open(&ch, stint_server_url(server, 0), NULL, &err) == STINT_OK) {
+        stint_ctx *ctx = stint_ctx_with_timeout(stint_ctx_background(), STINT_MS(500));
+
+        first = call(ctx, ch, slow, stint_ctx_remaining(ctx) / 10 * 4);
+        second = call(ctx, ch, fast, stint_ctx_remaining(ctx) - STINT_MS(20));
+        stint_ctx_drop(ctx);
+    }
+    if (err.code != STINT_OK)
+        fprintf(stderr, "budget: %s: %s\n", stint_code_name(err.code), err.message);
+    stint_channel_close(ch);
+    stint_server_free(server);
+    return first == STINT_DEADLINE_EXCEEDED && second == STINT_OK ? 0 : 1;
+}
