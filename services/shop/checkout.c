@@ -1,0 +1,87 @@
+/* checkout.c - turns an order into a price and a reservation, and splits its time between the two.
+ */
+#include "common.h"
+#include "shop/v1/shop.stint.h"
+
+/* What checkout keeps for itself, so that it can still answer when stock has used up its share. */
+#define RESERVE STINT_MS(20)
+
+struct checkout {
+    struct shop_service service;
+    stint_channel *pricing;
+    stint_channel *stock;
+};
+
+/* Pricing may take 40 % of what is left. */
+static stint_code quote(struct checkout *c, const stint_ctx *ctx, const Shop__V1__OrderRequest *req,
+                        int64_t *ret_cents, stint_error *err)
+{
+    Shop__V1__QuoteRequest ask = SHOP__V1__QUOTE_REQUEST__INIT;
+    Shop__V1__QuoteReply *rep = NULL;
+    stint_ctx *share = stint_ctx_with_timeout(ctx, stint_ctx_remaining(ctx) / 10 * 4);
+    stint_code code;
+
+    ask.sku = req->sku;
+    ask.quantity = req->quantity;
+    code = shop_v1_pricing_quote(share, c->pricing, &ask, &rep, err);
+    if (code == STINT_OK)
+        *ret_cents = rep->cents;
+    shop__v1__quote_reply__free_unpacked(rep, NULL);
+    stint_ctx_drop(share);
+    return code;
+}
+
+/* Stock may take the rest, less the reserve. */
+static stint_code reserve(struct checkout *c, const stint_ctx *ctx,
+                          const Shop__V1__OrderRequest *req, stint_error *err)
+{
+    Shop__V1__ReserveRequest ask = SHOP__V1__RESERVE_REQUEST__INIT;
+    Shop__V1__ReserveReply *rep = NULL;
+    stint_ctx *share = stint_ctx_with_timeout(ctx, stint_ctx_remaining(ctx) - RESERVE);
+    stint_code code;
+
+    ask.sku = req->sku;
+    ask.quantity = req->quantity;
+    code = shop_v1_stock_reserve(share, c->stock, &ask, &rep, err);
+    shop__v1__reserve_reply__free_unpacked(rep, NULL);
+    stint_ctx_drop(share);
+    return code;
+}
+
+static stint_code buy(void *self, const stint_ctx *ctx, const Shop__V1__OrderRequest *req,
+                      Shop__V1__OrderReply *rep, stint_call *call)
+{
+    struct checkout *c = self;
+    stint_error err;
+    stint_code code;
+
+    code = shop_work(&c->service, ctx, call);
+    if (code != STINT_OK)
+        return code;
+    if (quote(c, ctx, req, &rep->cents, &err) != STINT_OK || reserve(c, ctx, req, &err) != STINT_OK)
+        return shop_give_up(&c->service, ctx, call, &err);
+    rep->order_id = stint_call_strdup(call, shop_request_id(ctx));
+    return STINT_OK;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct shop_program program = {
+        .name = "checkout",
+        .about = "Prices orders and reserves the stock for them.",
+        .peers = {"pricing", "stock"},
+    };
+    static const shop_v1_checkout_ops ops = {.buy = buy};
+    struct checkout c = {0};
+    stint_error err;
+    int status;
+
+    shop_init(&c.service, &program, argc, argv);
+    shop_require(&c.service, shop_v1_checkout_register(c.service.server, &ops, &c, &err), &err);
+    c.pricing = shop_connect(&c.service, "pricing");
+    c.stock = shop_connect(&c.service, "stock");
+    status = shop_serve(&c.service);
+    stint_channel_close(c.stock);
+    stint_channel_close(c.pricing);
+    return status;
+}

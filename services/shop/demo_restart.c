@@ -1,0 +1,165 @@
+/* demo_restart.c - a service is killed and started again while orders keep coming.
+ *
+ * The orders are asynchronous and none is ever sent twice by the demo: whatever stock executes
+ * twice, something below it has repeated. Stock counts, in a journal that survives it. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "demo.h"
+
+#define INTERVAL  STINT_MS(5) /* between two orders */
+#define BUDGET    STINT_SECONDS(1)
+#define PHASE     ((size_t)100) /* orders before the kill, and while stock is away */
+#define AFTERWARD 60            /* orders after the first one that is filled again */
+#define ORDERS    2200
+#define STRIP     64 /* columns */
+
+/* The whole run; counted when every order has ended. */
+struct load {
+    struct order *orders;
+    size_t n;
+    stint_time killed, restarted;
+    size_t filled, unavailable, other;
+    stint_duration slowest_failure;
+    const struct order *first_again; /* the first to be filled of those begun after the restart */
+};
+
+/* Places the next order and waits for the one after it to be due. */
+static void place(struct demo *d, struct load *l)
+{
+    char request[24];
+    stint_time due;
+
+    snprintf(request, sizeof(request), "load-%zu", l->n);
+    order_begin(&l->orders[l->n++], d, request, BUDGET);
+    due = stint_time_add(l->orders[0].begun, INTERVAL * (stint_duration)l->n);
+    (void)!stint_ctx_sleep(d->root, stint_time_sub(due, stint_now())); /* interrupted: so be it */
+}
+
+/* The first order begun after the restart that has been filled by now, or NULL. */
+static const struct order *find_first_again(struct demo *d, const struct load *l)
+{
+    const struct order *first = NULL;
+
+    pthread_mutex_lock(&d->logs.lock);
+    for (size_t i = 2 * PHASE; i < l->n; i++) {
+        const struct order *o = &l->orders[i];
+        if (o->done && o->code == STINT_OK &&
+            (first == NULL || stint_time_before(o->ended, first->ended)))
+            first = o;
+    }
+    pthread_mutex_unlock(&d->logs.lock);
+    return first;
+}
+
+static void run_load(struct demo *d, struct load *l)
+{
+    size_t end = ORDERS;
+
+    while (l->n < PHASE)
+        place(d, l);
+    l->killed = stint_now();
+    shop_kill(d, STOCK);
+    while (l->n < 2 * PHASE)
+        place(d, l);
+    l->restarted = stint_now();
+    if (!shop_start(d, STOCK))
+        return;
+    while (l->n < end && stint_ctx_err(d->root) == STINT_OK) {
+        place(d, l);
+        if (end == ORDERS && find_first_again(d, l) != NULL)
+            end = l->n + AFTERWARD < ORDERS ? l->n + AFTERWARD : ORDERS;
+    }
+}
+
+static void count(struct demo *d, struct load *l)
+{
+    for (size_t i = 0; i < l->n; i++) {
+        const struct order *o = &l->orders[i];
+        stint_duration took;
+
+        order_wait(&l->orders[i]);
+        took = stint_time_sub(o->ended, o->begun);
+        if (o->code == STINT_OK) {
+            l->filled++;
+            continue;
+        }
+        if (o->code == STINT_UNAVAILABLE)
+            l->unavailable++;
+        else
+            l->other++;
+        if (took > l->slowest_failure)
+            l->slowest_failure = took;
+    }
+    l->first_again = find_first_again(d, l);
+}
+
+static size_t column_of(const struct load *l, stint_time at)
+{
+    stint_duration all = stint_time_sub(l->orders[l->n - 1].begun, l->orders[0].begun) + 1;
+    stint_duration since = stint_time_sub(at, l->orders[0].begun);
+
+    return (size_t)(since * STRIP / all) < STRIP ? (size_t)(since * STRIP / all) : STRIP - 1;
+}
+
+/* The run as one line of signs. */
+static void show_strip(const struct load *l)
+{
+    char strip[STRIP + 1];
+    char marks[STRIP + 1];
+
+    memset(strip, ' ', STRIP);
+    memset(marks, ' ', STRIP);
+    strip[STRIP] = marks[STRIP] = '\0';
+    for (size_t i = 0; i < l->n; i++) {
+        char *sign = &strip[column_of(l, l->orders[i].begun)];
+        const char *now = l->orders[i].code == STINT_OK ? "#" : ".";
+        if (*sign == ' ')
+            *sign = now[0];
+        else if (*sign != now[0])
+            *sign = '+';
+    }
+    marks[column_of(l, l->killed)] = 'K';
+    marks[column_of(l, l->restarted)] = 'R';
+    marks[column_of(l, l->restarted) + 1] = '\0';
+    show_text("%zu orders; each sign stands for %.0f ms of them: # all filled, . none, + some. "
+              "K: stock is killed, R: started again.",
+              l->n, ms(stint_time_sub(l->orders[l->n - 1].begun, l->orders[0].begun)) / STRIP);
+    printf("\n   %s\n   %s\n\n", strip, marks);
+}
+
+static void check_load(struct demo *d, const struct load *l, const struct taken *taken)
+{
+    const struct order *again = l->first_again;
+
+    check(d, l->other == 0, "%zu filled, %zu failed as UNAVAILABLE, %zu in any other way",
+          l->filled, l->unavailable, l->other);
+    check(d, l->unavailable > 0 && l->slowest_failure < BUDGET,
+          "no failure took long: the slowest %.1f ms", ms(l->slowest_failure));
+    check(d, again != NULL, "filled again %.1f ms after the process was started again",
+          again != NULL ? ms(stint_time_sub(again->ended, l->restarted)) : 0.0);
+    check(d, taken->known && taken->orders >= l->filled,
+          "each filled order is among the %" PRIu64 " that stock has executed", taken->orders);
+    check(d, taken->known && taken->repeated == 0, "stock executed none of them twice");
+}
+
+void scenario_restart(struct demo *d)
+{
+    struct load l = {.orders = calloc(ORDERS, sizeof(struct order))};
+    struct taken taken;
+
+    if (l.orders == NULL) {
+        check(d, false, "there is memory for the orders");
+        return;
+    }
+    run_load(d, &l);
+    count(d, &l);
+    taken = audit(d);
+    show_strip(&l);
+    check_load(d, &l, &taken);
+    for (size_t i = 0; i < l.n; i++)
+        order_fini(&l.orders[i]);
+    free(l.orders);
+    shop_down(d);
+}
