@@ -75,8 +75,7 @@ static void *disarm_and_wait(void *arg)
 {
     struct gated *g = arg;
     stint__timer_disarm_wait(&g->timer);
-    assert_true(atomic_load(&g->left));
-    return NULL;
+    return atomic_load(&g->left) ? g : NULL;
 }
 
 static void disarm_wait_waits_for_the_function(void **state)
@@ -93,7 +92,9 @@ static void disarm_wait_waits_for_the_function(void **state)
     for (int i = 0; i < 100; i++)
         sched_yield();
     sem_post(&g.leave);
-    pthread_join(thread, NULL);
+    void *waited;
+    pthread_join(thread, &waited);
+    assert_non_null(waited);
 }
 
 /* While the function of one timer blocks, disarming another does not wait for it. */
@@ -156,26 +157,31 @@ static void count_run(struct stint__timer *t)
     atomic_fetch_add(&c->runs, 1);
 }
 
-/* Arms and disarms as calls do; a timer is freed as soon as disarm_wait allows. */
-static void *arm_and_disarm(void *arg)
+/* Arms a timer on the heap and disarms it; it is freed as soon as disarm_wait allows. False: it ran
+ * though disarm said that it would not, or did not though disarm said so. */
+static bool arm_and_disarm(stint_duration d)
 {
-    (void)arg;
-    for (int i = 0; i < 3000; i++) {
-        struct counting *c = calloc(1, sizeof *c);
-        assert_non_null(c);
-        stint__timer_init(&c->timer, count_run);
-        assert_true(stint__timer_arm(&c->timer, stint_time_add(stint_now(), STINT_US(i % 50))));
-        if (i % 7 == 0)
-            sched_yield();
-        if (stint__timer_disarm(&c->timer)) {
-            assert_int_equal(atomic_load(&c->runs), 0);
-        } else {
-            stint__timer_disarm_wait(&c->timer);
-            assert_int_equal(atomic_load(&c->runs), 1);
-        }
-        free(c);
-    }
-    return NULL;
+    struct counting *c = calloc(1, sizeof *c);
+    if (c == NULL)
+        return false;
+    stint__timer_init(&c->timer, count_run);
+    bool good = stint__timer_arm(&c->timer, stint_time_add(stint_now(), d));
+    if (d % 7 == 0)
+        sched_yield();
+    unsigned expected = stint__timer_disarm(&c->timer) ? 0 : 1;
+    if (expected == 1)
+        stint__timer_disarm_wait(&c->timer);
+    good = good && atomic_load(&c->runs) == expected;
+    free(c);
+    return good;
+}
+
+static void *arm_and_disarm_often(void *arg)
+{
+    bool good = true;
+    for (int i = 0; i < 3000; i++)
+        good = good && arm_and_disarm(STINT_US(i % 50));
+    return good ? arg : NULL;
 }
 
 static void arming_and_disarming_race_with_running(void **state)
@@ -183,9 +189,12 @@ static void arming_and_disarming_race_with_running(void **state)
     (void)state;
     pthread_t threads[3];
     for (int i = 0; i < 3; i++)
-        assert_int_equal(pthread_create(&threads[i], NULL, arm_and_disarm, NULL), 0);
-    for (int i = 0; i < 3; i++)
-        pthread_join(threads[i], NULL);
+        assert_int_equal(pthread_create(&threads[i], NULL, arm_and_disarm_often, threads), 0);
+    for (int i = 0; i < 3; i++) {
+        void *good;
+        pthread_join(threads[i], &good);
+        assert_non_null(good);
+    }
 }
 
 static void a_hundred_thousand_pending_do_not_matter(void **state)
