@@ -367,6 +367,56 @@ static void a_signal_and_the_time_may_race(void **state)
     assert_int_equal(stint__timer_count(), 0);
 }
 
+/* A thread that moves the clock when a waiter has woken, and has the mutex, but is not done. */
+static pthread_t driver;
+static bool advance_before_disarm;
+
+static void *advance_by_one(void *arg)
+{
+    stint__vclock_advance(1);
+    return arg;
+}
+
+void __real_stint__timer_disarm_wait(struct stint__timer *t);
+void __wrap_stint__timer_disarm_wait(struct stint__timer *t);
+void __wrap_stint__timer_disarm_wait(struct stint__timer *t)
+{
+    if (advance_before_disarm) {
+        advance_before_disarm = false;
+        (void)pthread_create(&driver, NULL, advance_by_one, NULL);
+        while (stint__timer_count() > 0)
+            sched_yield();
+    }
+    __real_stint__timer_disarm_wait(t);
+}
+
+static void *signal_waiter(void *arg)
+{
+    struct waiter *w = arg;
+    pthread_mutex_lock(&w->mutex); /* once it waits */
+    pthread_cond_signal(&w->cond);
+    pthread_mutex_unlock(&w->mutex);
+    return NULL;
+}
+
+/* The time comes for one who has the mutex again: nobody may wait for the other. */
+static void the_time_may_come_after_a_signal(void **state)
+{
+    (void)state;
+    struct waiter w = {.mutex = PTHREAD_MUTEX_INITIALIZER, .when = {START + 1}};
+    assert_int_equal(stint__cond_init(&w.cond), 0);
+    pthread_t signaller;
+    advance_before_disarm = true;
+    pthread_mutex_lock(&w.mutex);
+    assert_int_equal(pthread_create(&signaller, NULL, signal_waiter, &w), 0);
+    (void)stint__cond_wait_until(&w.cond, &w.mutex, w.when);
+    assert_false(advance_before_disarm);
+    pthread_mutex_unlock(&w.mutex);
+    pthread_join(signaller, NULL);
+    pthread_join(driver, NULL);
+    pthread_cond_destroy(&w.cond);
+}
+
 int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, install, uninstall)
@@ -384,6 +434,7 @@ int main(void)
         TEST(a_wait_for_a_past_time_ends_at_once),
         TEST(a_wait_for_a_past_time_releases_the_mutex),
         TEST(a_signal_and_the_time_may_race),
+        TEST(the_time_may_come_after_a_signal),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -202,6 +202,31 @@ static void cond_wait_loses_no_cancellation(void **state)
     }
 }
 
+/* What to cancel when a waiter, with the mutex, is about to begin to wait; NULL: nothing. */
+static stint_ctx *cancel_before_wait;
+
+void __real_stint__cond_wait_any(pthread_cond_t *cond, pthread_mutex_t *mutex);
+void __wrap_stint__cond_wait_any(pthread_cond_t *cond, pthread_mutex_t *mutex);
+void __wrap_stint__cond_wait_any(pthread_cond_t *cond, pthread_mutex_t *mutex)
+{
+    stint_ctx_cancel(cancel_before_wait, STINT_ABORTED, NULL);
+    __real_stint__cond_wait_any(cond, mutex);
+}
+
+/* The signal comes when nobody waits yet, and the mutex is taken: it must come again. */
+static void cond_wait_hears_a_cancellation_before_it_waits(void **state)
+{
+    (void)state;
+    stint_ctx *ctx = stint_ctx_with_cancel(stint_ctx_background());
+    cancel_before_wait = ctx;
+    struct queue *q = queue_new(ctx);
+    (void)take(q);
+    cancel_before_wait = NULL;
+    assert_int_equal(q->code, STINT_ABORTED);
+    queue_free(q);
+    stint_ctx_drop(ctx);
+}
+
 static void cond_wait_ends_at_the_deadline(void **state)
 {
     (void)state;
@@ -347,6 +372,8 @@ int main(void)
         VIRTUAL_TEST(cond_wait_ends_when_cancelled_with_the_mutex_held),
         REAL_TEST(cond_wait_loses_no_cancellation),
         VIRTUAL_TEST(cond_wait_loses_no_cancellation),
+        REAL_TEST(cond_wait_hears_a_cancellation_before_it_waits),
+        VIRTUAL_TEST(cond_wait_hears_a_cancellation_before_it_waits),
         REAL_TEST(cond_wait_ends_at_the_deadline),
         VIRTUAL_TEST(cond_wait_ends_at_a_virtual_deadline),
         VIRTUAL_TEST(cond_wait_does_not_begin_when_done),

@@ -2,6 +2,9 @@
 #include "ctx_unit.h"
 
 #include <pthread.h>
+#include <sched.h>
+
+#include "ctx_tree.h"
 
 STINT_KEY_DECLARE(colour, char)
 STINT_KEY_DEFINE(colour);
@@ -178,6 +181,45 @@ static void parents_and_child_may_go_at_once(void **state)
     }
 }
 
+/* A thread to release a merged context in, while its parent is about to end it. */
+static pthread_t releaser;
+static stint_ctx *to_release;
+
+static void *release(void *arg)
+{
+    stint_ctx_unref(arg);
+    return NULL;
+}
+
+bool __real_stint__ctx_try_ref(stint_ctx *ctx);
+bool __wrap_stint__ctx_try_ref(stint_ctx *ctx);
+bool __wrap_stint__ctx_try_ref(stint_ctx *ctx)
+{
+    if (ctx == to_release) {
+        to_release = NULL;
+        (void)pthread_create(&releaser, NULL, release, ctx);
+        while (atomic_load(&ctx->refs) > 0)
+            sched_yield();
+    }
+    return __real_stint__ctx_try_ref(ctx);
+}
+
+/* Its last reference goes when the parent's hook has begun: it is not brought back to life, and it
+ * is still there until the hook has ended. */
+static void it_may_go_while_its_parent_ends(void **state)
+{
+    (void)state;
+    stint_ctx *a = stint_ctx_with_cancel(stint_ctx_background());
+    stint_ctx *b = stint_ctx_with_cancel(stint_ctx_background());
+    to_release = stint_ctx_merge(a, b);
+    stint_ctx_cancel(a, STINT_CANCELLED, NULL);
+    assert_null(to_release);
+    pthread_join(releaser, NULL);
+    assert_int_equal(stint_ctx_live_count(), 2);
+    stint_ctx_drop(a);
+    stint_ctx_drop(b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -189,6 +231,7 @@ int main(void)
         VIRTUAL_TEST(request_info_is_the_firsts_if_it_has_any),
         VIRTUAL_TEST(both_may_be_the_same_and_its_ancestors),
         REAL_TEST(parents_and_child_may_go_at_once),
+        REAL_TEST(it_may_go_while_its_parent_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
