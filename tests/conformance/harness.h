@@ -20,9 +20,7 @@ struct scheme {
     const char *name;
     /* Writes a URL that nobody uses; for a server that may choose its port, with port 0. */
     void (*new_url)(char url[URL_SIZE]);
-    /* How a stock NNG socket reaches the same place: what to leave out of the URL's beginning.
-     * Negative: not at all. */
-    int skip_for_stock;
+    bool only_stock;                 /* there are no byte streams to this kind of address */
     unsigned peer_can, acceptor_can; /* the capabilities it must have, CHURN apart */
     const char *bad_url;
 };

@@ -1,8 +1,6 @@
 /* refusal_tests.c - bytes that are no envelopes, and addresses that cannot be used. */
 #include "harness.h"
 
-#include <nng/nng.h>
-#include <nng/protocol/reqrep0/rep.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -74,37 +72,33 @@ static void a_frame_over_the_limit_closes_its_connection(void **state)
     free(body);
 }
 
-/* A stock server that answers with garbage costs its caller the connection, and the call is over.
- */
+/* A server that answers with garbage costs its caller the connection, and the call is over. */
 static void a_malformed_reply_ends_its_exchange(void **state)
 {
     (void)state;
-    if (scheme->skip_for_stock < 0)
-        skip();
     struct server s;
     struct client c;
     struct call k;
-    nng_socket rep;
-    nng_msg *msg;
+    struct raw_server bad;
     char url[URL_SIZE];
     server_open(&s, NULL, ECHO); /* for an address that is free */
     memcpy(url, s.url, sizeof url);
     server_close(&s);
-    assert_int_equal(nng_rep0_open(&rep), 0);
-    assert_int_equal(nng_listen(rep, url + scheme->skip_for_stock, NULL, 0), 0);
-    client_connect(&c, url);
+    raw_server_open(&bad, url);
+    client_open(&c, url);
+    raw_server_accept(&bad);
+    AWAIT(c.ready > 0);
     call_begin(&k, &c, "x", 1);
-    assert_int_equal(nng_recvmsg(rep, &msg, 0), 0);
-    nng_msg_clear(msg);
-    assert_int_equal(nng_msg_append(msg, "\377\377\377", 3), 0);
-    assert_int_equal(nng_sendmsg(rep, msg, 0), 0);
+    raw_server_answer(&bad, "\377\377\377", 3);
     AWAIT(k.losts == 1);
     assert_int_equal(k.error.code, STINT_UNAVAILABLE);
     assert_false(k.error.not_executed);
     AWAIT(c.down >= 1);
     assert_int_equal(client_stats(&c).malformed, 1);
+    raw_server_accept(&bad); /* so that nothing is under way when it ends */
+    AWAIT(c.ready >= 2);
     client_close(&c);
-    nng_close(rep);
+    raw_server_close(&bad);
 }
 
 static void an_address_in_use_is_said_to_be(void **state)
