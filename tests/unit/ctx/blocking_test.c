@@ -205,6 +205,7 @@ static void cond_wait_loses_no_cancellation(void **state)
 /* What to cancel when a waiter, with the mutex, is about to begin to wait; NULL: nothing. */
 static stint_ctx *cancel_before_wait;
 
+/* NOLINTBEGIN(cert-dcl51-cpp,readability-identifier-naming): the linker's names. */
 void __real_stint__cond_wait_any(pthread_cond_t *cond, pthread_mutex_t *mutex);
 void __wrap_stint__cond_wait_any(pthread_cond_t *cond, pthread_mutex_t *mutex);
 void __wrap_stint__cond_wait_any(pthread_cond_t *cond, pthread_mutex_t *mutex)
@@ -212,6 +213,7 @@ void __wrap_stint__cond_wait_any(pthread_cond_t *cond, pthread_mutex_t *mutex)
     stint_ctx_cancel(cancel_before_wait, STINT_ABORTED, NULL);
     __real_stint__cond_wait_any(cond, mutex);
 }
+/* NOLINTEND(cert-dcl51-cpp,readability-identifier-naming) */
 
 /* The signal comes when nobody waits yet, and the mutex is taken: it must come again. */
 static void cond_wait_hears_a_cancellation_before_it_waits(void **state)

@@ -191,6 +191,7 @@ static void *release(void *arg)
     return NULL;
 }
 
+/* NOLINTBEGIN(cert-dcl51-cpp,readability-identifier-naming): the linker's names. */
 bool __real_stint__ctx_try_ref(stint_ctx *ctx);
 bool __wrap_stint__ctx_try_ref(stint_ctx *ctx);
 bool __wrap_stint__ctx_try_ref(stint_ctx *ctx)
@@ -203,6 +204,7 @@ bool __wrap_stint__ctx_try_ref(stint_ctx *ctx)
     }
     return __real_stint__ctx_try_ref(ctx);
 }
+/* NOLINTEND(cert-dcl51-cpp,readability-identifier-naming) */
 
 /* Its last reference goes when the parent's hook has begun: it is not brought back to life, and it
  * is still there until the hook has ended. */
