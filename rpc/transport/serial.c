@@ -4,11 +4,11 @@
  * it looks at the queue again before it clears the flag. */
 #include "serial.h"
 
-bool stint__serial_init(struct stint__serial *s)
+void stint__serial_init(struct stint__serial *s)
 {
     stint__list_init(&s->items);
     s->running = false;
-    return pthread_mutex_init(&s->lock, NULL) == 0;
+    pthread_mutex_init(&s->lock, NULL);
 }
 
 void stint__serial_fini(struct stint__serial *s)

@@ -22,8 +22,7 @@ struct stint__serial {
     bool running;
 };
 
-/* False: the system has no mutex left. */
-bool stint__serial_init(struct stint__serial *s);
+void stint__serial_init(struct stint__serial *s);
 /* Nothing is queued or running. */
 void stint__serial_fini(struct stint__serial *s);
 

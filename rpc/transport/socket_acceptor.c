@@ -230,7 +230,7 @@ static struct stint__socket_acceptor *acceptor_new(const char *url,
     atomic_init(&a->refs, 1);
     a->opts = *opts;
     a->events = *events;
-    stint__log_init(&a->malformed_log, opts->log);
+    stint__log_init(&a->trouble, opts->log);
     stint__timer_init(&a->linger, linger_over);
     stint__map_init(&a->conns);
     stint__list_init(&a->contexts);
@@ -382,6 +382,8 @@ void stint__socket_acceptor_close(struct stint__acceptor *acceptor)
         nng_aio_free(STINT__CONTAINER_OF(it, struct stint__context, all)->aio);
     stint__timer_disarm_wait(&a->linger);
     run_flushes(a, true);
-    if (closed) /* else NNG may still call on_pipe: never freed */
+    if (closed)
         stint__socket_acceptor_unref(a);
+    else /* NNG may still call on_pipe: never freed */
+        stint__log_write(&a->trouble, stint_now(), STINT_LOG_ERROR, STINT__SOCKET_HANGS, a->url);
 }

@@ -162,10 +162,7 @@ struct stint__socket_conn *stint__socket_conn_new(struct stint__socket_acceptor 
     struct stint__socket_conn *c = stint__alloc_zeroed(sizeof *c);
     if (c == NULL)
         return NULL;
-    if (!stint__serial_init(&c->serial)) {
-        stint__free(c);
-        return NULL;
-    }
+    stint__serial_init(&c->serial);
     c->object.ops = &stint__socket_transport;
     atomic_init(&c->refs, 1);
     c->acceptor = a;
@@ -219,7 +216,7 @@ void stint__socket_conn_fail(struct stint__conn *conn, const stint_error *why)
     struct stint__socket_conn *c = self(conn);
     struct stint__socket_acceptor *a = c->acceptor;
     stint__count(&a->counters.malformed);
-    stint__log_write(&a->malformed_log, stint_now(), STINT_LOG_WARN, "%s: closed: %s", c->peer,
+    stint__log_write(&a->trouble, stint_now(), STINT_LOG_WARN, "%s: closed: %s", c->peer,
                      why->message);
     pthread_mutex_lock(&a->lock);
     bool kick = !c->failed && !c->gone;

@@ -40,6 +40,7 @@ STINT_NODISCARD int stint__socket_configure(nng_socket s,
 /* Closes the socket of `url`, waiting a few seconds at most. False: NNG hangs, and may still call
  * back: what its callbacks use must never be freed. See STINT__CAN_CHURN. */
 bool stint__socket_close(nng_socket s, const char *url);
+#define STINT__SOCKET_HANGS "%s: NNG hangs when it closes the socket; it is given up, not freed"
 
 /* The functions of the table. */
 stint_code stint__socket_peer_open(struct stint__peer **ret, const char *url,

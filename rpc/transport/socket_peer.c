@@ -57,7 +57,7 @@ struct socket_peer {
     char *url;
     nng_socket socket;
     struct stint__transport_counters counters;
-    struct stint__logger malformed_log;
+    struct stint__logger trouble;
     struct stint__serial serial;
     struct stint__serial_item link_changed; /* tells the user what `up` and the flags below say */
     struct stint__timer grace;
@@ -216,8 +216,8 @@ static void run_kick(struct stint__nng_reap *item)
 static void malformed(struct socket_peer *p, nng_msg *msg, const stint_error *why)
 {
     stint__count(&p->counters.malformed);
-    stint__log_write(&p->malformed_log, stint_now(), STINT_LOG_WARN, "%s: malformed reply: %s",
-                     p->url, why->message);
+    stint__log_write(&p->trouble, stint_now(), STINT_LOG_WARN, "%s: malformed reply: %s", p->url,
+                     why->message);
     pthread_mutex_lock(&p->lock);
     bool kick = p->kicked == 0;
     if (kick)
@@ -506,7 +506,7 @@ static struct socket_peer *peer_new(const char *url, const struct stint__transpo
     p->opts = *opts;
     p->events = *events;
     p->url = stint__strdup(url);
-    stint__log_init(&p->malformed_log, opts->log);
+    stint__log_init(&p->trouble, opts->log);
     stint__serial_item_init(&p->link_changed, tell_link);
     stint__timer_init(&p->grace, grace_over);
     stint__list_init(&p->kick.link);
@@ -565,4 +565,6 @@ void stint__socket_peer_close(struct stint__peer *peer)
         slot_free(STINT__CONTAINER_OF(link, struct slot, link));
     if (stint__socket_close(p->socket, p->url))
         peer_free(p);
+    else /* NNG may still call on_pipe: never freed */
+        stint__log_write(&p->trouble, stint_now(), STINT_LOG_ERROR, STINT__SOCKET_HANGS, p->url);
 }

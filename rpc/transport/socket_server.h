@@ -57,7 +57,7 @@ struct stint__socket_acceptor {
     char *url; /* with the real port, once listening */
     nng_socket socket;
     struct stint__transport_counters counters;
-    struct stint__logger malformed_log;
+    struct stint__logger trouble;
     struct stint__timer linger;
     pthread_mutex_t lock;
     pthread_cond_t quiet;    /* `operations` or `told_open` is 0 */
