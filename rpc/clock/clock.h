@@ -60,7 +60,8 @@ void stint__cond_wait_any(pthread_cond_t *cond, pthread_mutex_t *mutex);
 
 /* ---- time on the wire (see the envelope) ---- */
 
-/* CLOCK_BOOTTIME: comparable between processes of one boot, suspend included. */
+/* CLOCK_BOOTTIME: comparable between processes of one boot, suspend included. Under the virtual
+ * clock: its reading. */
 int64_t stint__clock_boottime_ns(void);
 
 /* A number that is equal in two processes only if their CLOCK_BOOTTIME readings can be compared:

@@ -72,7 +72,7 @@ stint_duration stint_time_sub(stint_time a, stint_time b)
 
 int64_t stint__clock_boottime_ns(void)
 {
-    return read_clock(CLOCK_BOOTTIME);
+    return stint__vclock_in_use() ? stint_now().ns : read_clock(CLOCK_BOOTTIME);
 }
 
 static uint64_t boot_domain;

@@ -419,6 +419,14 @@ static void the_time_may_come_after_a_signal(void **state)
     pthread_cond_destroy(&w.cond);
 }
 
+static void what_is_sent_along_is_virtual_too(void **state)
+{
+    (void)state;
+    assert_int_equal(stint__clock_boottime_ns(), START);
+    stint__vclock_advance(5);
+    assert_int_equal(stint__clock_boottime_ns(), START + 5);
+}
+
 int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, install, uninstall)
@@ -433,6 +441,7 @@ int main(void)
         TEST(many_timers_keep_their_order),
         TEST(out_of_memory_leaves_what_is_armed),
         TEST(waits_end_when_time_has_come),
+        TEST(what_is_sent_along_is_virtual_too),
         TEST(a_wait_for_a_past_time_ends_at_once),
         TEST(a_wait_for_a_past_time_releases_the_mutex),
         TEST(a_signal_and_the_time_may_race),
