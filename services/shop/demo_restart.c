@@ -64,8 +64,10 @@ static void run_load(struct demo *d, struct load *l)
     while (l->n < 2 * PHASE)
         place(d, l);
     l->restarted = stint_now();
-    if (!shop_start(d, STOCK))
+    if (!shop_start(d, STOCK)) {
+        check(d, false, "stock is started again");
         return;
+    }
     while (l->n < end && stint_ctx_err(d->root) == STINT_OK) {
         place(d, l);
         if (end == ORDERS && find_first_again(d, l) != NULL)
@@ -95,37 +97,31 @@ static void count(struct demo *d, struct load *l)
     l->first_again = find_first_again(d, l);
 }
 
-static size_t column_of(const struct load *l, stint_time at)
+static size_t column_of(const struct load *l, size_t order)
 {
-    stint_duration all = stint_time_sub(l->orders[l->n - 1].begun, l->orders[0].begun) + 1;
-    stint_duration since = stint_time_sub(at, l->orders[0].begun);
-
-    return (size_t)(since * STRIP / all) < STRIP ? (size_t)(since * STRIP / all) : STRIP - 1;
+    return (order < l->n ? order : l->n - 1) * STRIP / l->n;
 }
 
 /* The run as one line of signs. */
 static void show_strip(const struct load *l)
 {
-    char strip[STRIP + 1];
-    char marks[STRIP + 1];
+    char strip[STRIP + 1] = "";
+    char marks[STRIP + 1] = "";
 
-    memset(strip, ' ', STRIP);
-    memset(marks, ' ', STRIP);
-    strip[STRIP] = marks[STRIP] = '\0';
     for (size_t i = 0; i < l->n; i++) {
-        char *sign = &strip[column_of(l, l->orders[i].begun)];
+        char *sign = &strip[column_of(l, i)];
         const char *now = l->orders[i].code == STINT_OK ? "#" : ".";
-        if (*sign == ' ')
+        if (*sign == '\0')
             *sign = now[0];
         else if (*sign != now[0])
             *sign = '+';
     }
-    marks[column_of(l, l->killed)] = 'K';
-    marks[column_of(l, l->restarted)] = 'R';
-    marks[column_of(l, l->restarted) + 1] = '\0';
-    show_text("%zu orders; each sign stands for %.0f ms of them: # all filled, . none, + some. "
-              "K: stock is killed, R: started again.",
-              l->n, ms(stint_time_sub(l->orders[l->n - 1].begun, l->orders[0].begun)) / STRIP);
+    memset(marks, ' ', column_of(l, 2 * PHASE));
+    marks[column_of(l, PHASE)] = 'K';
+    marks[column_of(l, 2 * PHASE)] = 'R';
+    show_text("%zu orders, %.1f to a sign: # filled, . failed, + some of both. K: stock is killed, "
+              "R: it is started again.",
+              l->n, (double)l->n / STRIP);
     printf("\n   %s\n   %s\n\n", strip, marks);
 }
 
