@@ -90,21 +90,23 @@ static stint_code check_ipc(const char *url, const char *path, stint_error *err)
     return STINT_OK;
 }
 
-static bool port_valid(const char *port)
+/* The port as a number; -1 if it is none. */
+static long port_of(const nng_url *u)
 {
-    if (port == NULL || !isdigit((unsigned char)port[0]))
-        return false;
+    if (u->u_port == NULL || !isdigit((unsigned char)u->u_port[0]))
+        return -1;
     char *end;
-    long n = strtol(port, &end, 10);
-    return *end == '\0' && n <= UINT16_MAX;
+    long n = strtol(u->u_port, &end, 10);
+    return *end == '\0' && n <= UINT16_MAX ? n : -1;
 }
 
 static stint_code check_tcp(const char *url, const nng_url *u, bool dialing, stint_error *err)
 {
-    if (!port_valid(u->u_port))
+    long port = port_of(u);
+    if (port < 0)
         return stint_error_set(err, STINT_INVALID_ARGUMENT, "%s: no port number (tcp://HOST:PORT)",
                                url);
-    if (dialing && (u->u_hostname[0] == '\0' || atoi(u->u_port) == 0))
+    if (dialing && (u->u_hostname[0] == '\0' || port == 0))
         return stint_error_set(err, STINT_INVALID_ARGUMENT,
                                "%s: a host and a port other than 0 are needed to connect", url);
     if (u->u_path[0] != '\0')

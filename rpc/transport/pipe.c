@@ -269,7 +269,8 @@ static void read_batch(struct stint__pipe *p)
     if (state_of(p) == STINT__PIPE_HANDSHAKE && !shake_hands(p))
         return;
     bool ipc = stint__stream_ipc_framing(p->stream);
-    size_t max_frame = p->end->opts.max_message + STINT__HEADER_MAX + 4 * STINT__SP_STACK_WORDS;
+    size_t max_frame =
+        p->end->opts.max_message + STINT__HEADER_MAX + sizeof(struct stint__sp_stack);
     while (state_of(p) == STINT__PIPE_UP) {
         struct stint__slice frame;
         struct stint__buf *owner;

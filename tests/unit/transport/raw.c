@@ -27,10 +27,11 @@ static socklen_t address_of(const char *url, struct sockaddr_storage *ret)
     }
     struct sockaddr_in *in = (struct sockaddr_in *)ret;
     char host[32];
-    unsigned port;
-    assert_int_equal(sscanf(url, "tcp://%31[0-9.]:%u", host, &port), 2);
+    const char *colon = strrchr(url, ':');
+    assert_int_equal(strncmp(url, "tcp://", 6), 0);
+    snprintf(host, sizeof host, "%.*s", (int)(colon - url - 6), url + 6);
     in->sin_family = AF_INET;
-    in->sin_port = htons((uint16_t)port);
+    in->sin_port = htons((uint16_t)strtoul(colon + 1, NULL, 10));
     assert_int_equal(inet_pton(AF_INET, host, &in->sin_addr), 1);
     return sizeof *in;
 }

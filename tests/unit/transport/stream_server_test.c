@@ -11,7 +11,9 @@
 
 /* ---- a server under test: its callbacks come from threads where a test must not fail ---- */
 
-#define LAST_TEXT 300
+#define LAST_TEXT  300
+#define LARGEST    ((size_t)4 << 20)
+#define QUEUED_MAX ((size_t)64 << 10)
 
 struct server {
     struct stint__acceptor *acceptor;
@@ -273,13 +275,13 @@ static void a_reply_after_the_end_is_refused(struct cluster *c)
 
 static void large_messages_arrive_whole_and_can_be_kept(struct cluster *c)
 {
-    static const size_t sizes[] = {0, 1, 16383, 16384, 65000, 65536, 70000, 1 << 20, 4 << 20};
+    static const size_t sizes[] = {0, 1, 16383, 16384, 65000, 65536, 70000, 1 << 20, LARGEST};
     struct server s;
     open_server(&s, cluster_ipc_url(c, "s"), defaults());
     int fd = connect_client(&s);
-    uint8_t *data = malloc(4 << 20);
+    uint8_t *data = malloc(LARGEST);
     assert_non_null(data);
-    for (size_t i = 0; i < 4 << 20; i++)
+    for (size_t i = 0; i < LARGEST; i++)
         data[i] = (uint8_t)(i * 7 + (i >> 8));
     for (unsigned i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         struct stint__sp_stack stack = stint__sp_stack_of(i + 1);
@@ -386,7 +388,7 @@ static void a_frame_of_another_size_than_allowed_is_refused_before_it_comes(stru
     open_server(&s, cluster_ipc_url(c, "s"), opts);
     int fd = connect_client(&s);
     uint8_t head[STINT__SP_FRAME_HEAD_MAX];
-    stint__sp_frame_head(true, 1000 + STINT__HEADER_MAX + 4 * STINT__SP_STACK_WORDS + 1, head);
+    stint__sp_frame_head(true, 1000 + STINT__HEADER_MAX + sizeof(struct stint__sp_stack) + 1, head);
     raw_send(fd, head, sizeof head);
     raw_receive_end(fd);
     event_wait(&s.logged, 1);
@@ -437,12 +439,12 @@ static unsigned send_until_full(int fd, const uint8_t *payload, size_t len)
 static void who_does_not_read_is_not_read_from_and_loses_nothing(struct cluster *c)
 {
     struct server s;
-    struct stint__transport_options opts = {.max_queued = 64 * 1024};
+    struct stint__transport_options opts = {.max_queued = QUEUED_MAX};
     open_server(&s, cluster_ipc_url(c, "s"), opts);
     int fd = connect_client(&s);
     static const uint8_t payload[4000];
     unsigned sent = send_until_full(fd, payload, sizeof payload);
-    assert_in_range(sent, 64 * 1024 / 4000, 9999);
+    assert_in_range(sent, QUEUED_MAX / 4000, 9999);
     /* What was read is bounded by what may be queued and what sockets hold. */
     assert_true(event_count(&s.requests) < sent);
     stint__acceptor_flush(s.acceptor, on_flushed, &s.flushed);
@@ -458,7 +460,7 @@ static void who_does_not_read_is_not_read_from_and_loses_nothing(struct cluster 
 static void a_flush_ends_with_the_connections_it_waits_for(struct cluster *c)
 {
     struct server s;
-    struct stint__transport_options opts = {.max_queued = 64 * 1024};
+    struct stint__transport_options opts = {.max_queued = QUEUED_MAX};
     open_server(&s, cluster_ipc_url(c, "s"), opts);
     stint__acceptor_flush(s.acceptor, on_flushed, &s.flushed);
     assert_int_equal(event_count(&s.flushed), 1); /* nothing to wait for */
