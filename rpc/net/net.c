@@ -86,6 +86,12 @@ void stint__stream_write(struct stint__stream *s, const struct stint__iov *iov, 
     ops_of(s)->write(s, iov, n, op);
 }
 
+size_t stint__stream_try_read(struct stint__stream *s, void *buf, size_t len)
+{
+    const struct stint__net_ops *ops = ops_of(s);
+    return ops->try_read == NULL ? 0 : ops->try_read(s, buf, len);
+}
+
 size_t stint__stream_try_write(struct stint__stream *s, const struct stint__iov *iov, unsigned n)
 {
     const struct stint__net_ops *ops = ops_of(s);

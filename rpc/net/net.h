@@ -49,7 +49,8 @@ struct stint__net_ops {
     void (*read)(struct stint__stream *s, void *buf, size_t len, struct stint__net_op *op);
     void (*write)(struct stint__stream *s, const struct stint__iov *iov, unsigned n,
                   struct stint__net_op *op);
-    /* May be NULL: takes nothing at once. */
+    /* Both may be NULL: nothing is done at once. */
+    size_t (*try_read)(struct stint__stream *s, void *buf, size_t len);
     size_t (*try_write)(struct stint__stream *s, const struct stint__iov *iov, unsigned n);
     void (*close)(struct stint__stream *s);
     void (*free)(struct stint__stream *s);
@@ -91,9 +92,10 @@ void stint__listener_free(struct stint__listener *l);
 void stint__stream_read(struct stint__stream *s, void *buf, size_t len, struct stint__net_op *op);
 void stint__stream_write(struct stint__stream *s, const struct stint__iov *iov, unsigned n,
                          struct stint__net_op *op);
-/* Writes what the stream takes at once, in this thread, and returns how many bytes that was; 0 also
- * after a failure, which the next write then reports. Saves the change of threads that the
- * completion of a write costs. No write may be outstanding. */
+/* Reads what is there, or writes what the stream takes, at once and in this thread, and returns how
+ * many bytes that was; 0 also after a failure, which the next read or write then reports. Saves the
+ * change of threads that a completion costs. No read, or write, may be outstanding. */
+size_t stint__stream_try_read(struct stint__stream *s, void *buf, size_t len);
 size_t stint__stream_try_write(struct stint__stream *s, const struct stint__iov *iov, unsigned n);
 /* Ends the connection: outstanding operations complete with CANCELLED. Idempotent, anywhere. */
 void stint__stream_close(struct stint__stream *s);

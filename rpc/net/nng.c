@@ -353,9 +353,9 @@ static stint_code ipc_listener_new(struct stint__listener **ret, const char *url
 #define NNG_OPERATIONS                                                                             \
     .dial = dial, .dialer_free = dialer_free, .listener_url = listener_url, .accept = accept_one,  \
     .listener_free = listener_free, .read = stint__nng_stream_read,                                \
-    .write = stint__nng_stream_write, .try_write = stint__nng_stream_try_write,                    \
-    .close = stint__nng_stream_close, .free = stint__nng_stream_free,                              \
-    .peer = stint__nng_stream_peer
+    .write = stint__nng_stream_write, .try_read = stint__nng_stream_try_read,                      \
+    .try_write = stint__nng_stream_try_write, .close = stint__nng_stream_close,                    \
+    .free = stint__nng_stream_free, .peer = stint__nng_stream_peer
 
 const struct stint__net_ops stint__net_tcp = {
     .scheme = "tcp",

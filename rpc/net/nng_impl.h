@@ -39,6 +39,7 @@ void stint__nng_stream_read(struct stint__stream *s, void *buf, size_t len,
                             struct stint__net_op *op);
 void stint__nng_stream_write(struct stint__stream *s, const struct stint__iov *iov, unsigned n,
                              struct stint__net_op *op);
+size_t stint__nng_stream_try_read(struct stint__stream *s, void *buf, size_t len);
 size_t stint__nng_stream_try_write(struct stint__stream *s, const struct stint__iov *iov,
                                    unsigned n);
 void stint__nng_stream_close(struct stint__stream *s);

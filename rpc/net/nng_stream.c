@@ -16,10 +16,13 @@
 
 #define PEER_TEXT_SIZE 192
 
-/* Reading or writing: the aio, and the operation outstanding on it. */
+/* Reading or writing: the aio and the operation outstanding on it, and one for what is done at
+ * once.
+ */
 struct direction {
     nng_aio *aio;
     struct stint__net_op *op;
+    nng_aio *at_once; /* without a callback: NNG completes it where it is finished */
     struct stint__nng_stream *stream;
 };
 
@@ -27,7 +30,6 @@ struct stint__nng_stream {
     struct stint__net_object object;
     nng_stream *stream;
     struct direction read, write;
-    nng_aio *try_aio; /* without a callback: NNG completes it where it is finished */
     pthread_mutex_t lock;
     bool closed;
     struct stint__nng_reap close_item, free_item;
@@ -64,11 +66,22 @@ static void on_done(void *arg)
     op->fn(op);
 }
 
+static bool direction_init(struct direction *d, struct stint__nng_stream *s)
+{
+    d->stream = s;
+    return nng_aio_alloc(&d->aio, on_done, d) == 0 && nng_aio_alloc(&d->at_once, NULL, NULL) == 0;
+}
+
+static void direction_fini(struct direction *d)
+{
+    nng_aio_free(d->aio);
+    nng_aio_free(d->at_once);
+}
+
 static void destroy(struct stint__nng_stream *s)
 {
-    nng_aio_free(s->read.aio);
-    nng_aio_free(s->write.aio);
-    nng_aio_free(s->try_aio);
+    direction_fini(&s->read);
+    direction_fini(&s->write);
     nng_stream_free(s->stream);
     pthread_mutex_destroy(&s->lock);
     stint__free(s);
@@ -83,10 +96,7 @@ struct stint__nng_stream *stint__nng_stream_new(const struct stint__net_ops *ops
     pthread_mutex_init(&s->lock, NULL);
     stint__list_init(&s->close_item.link);
     stint__list_init(&s->free_item.link);
-    s->read.stream = s->write.stream = s;
-    if (nng_aio_alloc(&s->read.aio, on_done, &s->read) != 0 ||
-        nng_aio_alloc(&s->write.aio, on_done, &s->write) != 0 ||
-        nng_aio_alloc(&s->try_aio, NULL, NULL) != 0) {
+    if (!direction_init(&s->read, s) || !direction_init(&s->write, s)) {
         destroy(s);
         return NULL;
     }
@@ -173,26 +183,40 @@ void stint__nng_stream_write(struct stint__stream *stream, const struct stint__i
     start(&s->write, op, nng_stream_send);
 }
 
-/* NNG sends what the socket takes before nng_stream_send returns, and only then waits for the rest.
- * Cancelling right away takes back a send that waits, of which nothing has been sent, and does
- * nothing to one that is done. */
+/* NNG does what the socket lets it do before nng_stream_send or _recv returns, and only then waits.
+ * Cancelling right away takes back what waits, of which nothing has been done, and does nothing to
+ * what is done. */
+static size_t do_at_once(struct direction *d, void (*begin)(nng_stream *, nng_aio *))
+{
+    struct stint__nng_stream *s = d->stream;
+    pthread_mutex_lock(&s->lock);
+    bool closed = s->closed;
+    if (!closed)
+        begin(s->stream, d->at_once);
+    pthread_mutex_unlock(&s->lock);
+    if (closed)
+        return 0;
+    nng_aio_cancel(d->at_once);
+    nng_aio_wait(d->at_once);
+    return nng_aio_result(d->at_once) == 0 ? nng_aio_count(d->at_once) : 0;
+}
+
+size_t stint__nng_stream_try_read(struct stint__stream *stream, void *buf, size_t len)
+{
+    struct stint__nng_stream *s = self_of(stream);
+    nng_iov iov = {buf, len};
+    (void)nng_aio_set_iov(s->read.at_once, 1, &iov);
+    return do_at_once(&s->read, nng_stream_recv);
+}
+
 size_t stint__nng_stream_try_write(struct stint__stream *stream, const struct stint__iov *iov,
                                    unsigned n)
 {
     struct stint__nng_stream *s = self_of(stream);
     nng_iov v[STINT__NET_IOV_MAX];
     memcpy(v, iov, n * sizeof v[0]);
-    (void)nng_aio_set_iov(s->try_aio, n, v);
-    pthread_mutex_lock(&s->lock);
-    bool closed = s->closed;
-    if (!closed)
-        nng_stream_send(s->stream, s->try_aio);
-    pthread_mutex_unlock(&s->lock);
-    if (closed)
-        return 0;
-    nng_aio_cancel(s->try_aio);
-    nng_aio_wait(s->try_aio);
-    return nng_aio_result(s->try_aio) == 0 ? nng_aio_count(s->try_aio) : 0;
+    (void)nng_aio_set_iov(s->write.at_once, n, v);
+    return do_at_once(&s->write, nng_stream_send);
 }
 
 /* ---- the end ---- */

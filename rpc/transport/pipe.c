@@ -21,6 +21,7 @@
 #include "clock.h"
 
 #define WRITE_ROUNDS 4
+#define READS_ON     16 /* reads in one go, then other connections get their turn of the thread */
 
 enum work {
     WORK_READ = 1 << 0,
@@ -180,11 +181,35 @@ static bool want_read_locked(struct stint__pipe *p)
     return true;
 }
 
+/* The read that was outstanding is done. */
+static void take_read_locked(struct stint__pipe *p)
+{
+    p->reading = false;
+    p->last_read = p->read_at;
+    if (p->read_op.code == STINT_OK)
+        p->pending |= WORK_READ;
+}
+
 static void start_read(struct stint__pipe *p)
 {
     size_t len;
     uint8_t *space = stint__inbox_space(&p->in, &len);
+    p->asked = len;
     stint__stream_read(p->stream, space, len, &p->read_op);
+}
+
+/* Where the last read filled its space there is probably more: reads that in this thread, in place
+ * of the read that counts as outstanding. False: there is not. */
+static bool read_on(struct stint__pipe *p)
+{
+    if (p->read_op.code != STINT_OK || p->read_op.count < p->asked)
+        return false;
+    uint8_t *space = stint__inbox_space(&p->in, &p->asked);
+    p->read_op.count = stint__stream_try_read(p->stream, space, p->asked);
+    if (p->read_op.count == 0)
+        return false;
+    p->read_at = stint_now();
+    return true;
 }
 
 void stint__pipe_close_malformed(struct stint__pipe *p, const stint_error *why)
@@ -338,17 +363,32 @@ static void run_locked(struct stint__pipe *p)
     current = outer;
 }
 
+/* As stint__pipe_run_unlock; reads on at most `reads_on` times before it starts a read. */
+static void run_unlock(struct stint__pipe *p, int reads_on)
+{
+    for (;;) {
+        while (!p->running && has_work_locked(p)) {
+            run_locked(p);
+            write_locked(p);
+        }
+        write_locked(p);
+        bool read = !p->running && want_read_locked(p);
+        pthread_mutex_unlock(p->lock);
+        if (!read)
+            return;
+        if (reads_on-- == 0 || !read_on(p)) {
+            start_read(p);
+            return;
+        }
+        pthread_mutex_lock(p->lock);
+        take_read_locked(p);
+        stint__pipe_unref(p); /* the read's; the caller has one */
+    }
+}
+
 void stint__pipe_run_unlock(struct stint__pipe *p)
 {
-    while (!p->running && has_work_locked(p)) {
-        run_locked(p);
-        write_locked(p);
-    }
-    write_locked(p);
-    bool read = !p->running && want_read_locked(p);
-    pthread_mutex_unlock(p->lock);
-    if (read)
-        start_read(p);
+    run_unlock(p, 0);
 }
 
 static void on_read(struct stint__net_op *op)
@@ -356,13 +396,10 @@ static void on_read(struct stint__net_op *op)
     struct stint__pipe *p = STINT__CONTAINER_OF(op, struct stint__pipe, read_op);
     p->read_at = stint_now();
     pthread_mutex_lock(p->lock);
-    p->reading = false;
-    p->last_read = p->read_at;
-    if (op->code == STINT_OK)
-        p->pending |= WORK_READ;
-    else
+    take_read_locked(p);
+    if (op->code != STINT_OK)
         stint__pipe_close_locked(p, &op->error);
-    stint__pipe_run_unlock(p);
+    run_unlock(p, READS_ON);
     stint__pipe_unref(p);
 }
 

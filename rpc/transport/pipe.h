@@ -85,6 +85,7 @@ struct stint__pipe {
     /* Belongs to the thread that is running, or to the read outstanding. */
     struct stint__inbox in;
     stint_time read_at;
+    size_t asked; /* of the last read: how much it was to read at most */
 };
 
 /* Makes a pipe over `stream`, with one reference, the role's. It takes over the stream unless it

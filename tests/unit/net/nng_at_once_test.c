@@ -1,5 +1,5 @@
-/* nng_try_write_test.c - what is written at once over tcp and ipc: all of it or the rest later,
- * never twice. */
+/* nng_at_once_test.c - what is read and written at once over tcp and ipc: what can be, the rest
+ * later, nothing twice. */
 #include "unit.h"
 
 #include <stdio.h>
@@ -119,7 +119,7 @@ static size_t fill(struct stint__stream *s)
     return total;
 }
 
-static void check_url(const char *url)
+static void check_writing(const char *url)
 {
     struct pair p;
     connect_pair(&p, url);
@@ -149,6 +149,45 @@ static void check_url(const char *url)
     disconnect_pair(&p);
 }
 
+static void check_reading(const char *url)
+{
+    struct pair p;
+    uint8_t got[64];
+    connect_pair(&p, url);
+
+    /* Nothing is there. */
+    assert_int_equal(stint__stream_try_read(p.server, got, sizeof got), 0);
+
+    /* What is there is read in order, by turns with reads that wait. */
+    struct op waits;
+    stint__stream_read(p.server, got, 4, start(&waits));
+    assert_int_equal(try_write(p.client, block_at(0), 20), 20);
+    assert_int_equal(finish(&waits), STINT_OK);
+    size_t n = waits.op.count;
+    n += stint__stream_try_read(p.server, got + n, 10);
+    assert_true(n > 4);
+    n += stint__stream_try_read(p.server, got + n, sizeof got - n);
+    assert_int_equal(n, 20);
+    assert_memory_equal(got, block_at(0), 20);
+    assert_int_equal(stint__stream_try_read(p.server, got, sizeof got), 0);
+
+    /* One that found nothing takes nothing from the next. */
+    assert_int_equal(try_write(p.client, block_at(0), 10), 10);
+    read_expected(p.server, 0, 10);
+
+    /* A closed stream has nothing. */
+    assert_int_equal(try_write(p.client, block_at(0), 10), 10);
+    stint__stream_close(p.server);
+    assert_int_equal(stint__stream_try_read(p.server, got, sizeof got), 0);
+    disconnect_pair(&p);
+}
+
+static void check_url(const char *url)
+{
+    check_writing(url);
+    check_reading(url);
+}
+
 static void test_tcp(void **state)
 {
     (void)state;
@@ -159,7 +198,7 @@ static void test_ipc(void **state)
 {
     (void)state;
     char url[64];
-    snprintf(url, sizeof url, "ipc:///tmp/stint-try-write-%ld", (long)getpid());
+    snprintf(url, sizeof url, "ipc:///tmp/stint-at-once-%ld", (long)getpid());
     check_url(url);
 }
 
@@ -174,6 +213,7 @@ static void test_peer_gone(void **state)
     stint__stream_read(p.client, &byte, 1, start(&gone));
     stint__stream_close(p.server);
     assert_int_not_equal(finish(&gone), STINT_OK);
+    assert_int_equal(stint__stream_try_read(p.client, &byte, 1), 0);
     (void)fill(p.client); /* ends: what TCP took before it knew is lost */
     struct op o;
     struct stint__iov iov = {block, BLOCK};
