@@ -41,10 +41,12 @@ void stint__client_call_unref(struct stint__client_call *call)
         pthread_cond_destroy(&call->done);
         pthread_mutex_destroy(&call->mutex);
     }
+    stint_channel *ch = call->ch;
     stint_ctx_unref(call->ctx);
     stint__buf_unref(call->payload_owner);
     stint__free(call->layers);
     stint__free(call);
+    stint__channel_unref(ch);
 }
 
 bool stint__client_call_claim(struct stint__client_call *call)
@@ -55,18 +57,18 @@ bool stint__client_call_claim(struct stint__client_call *call)
 
 /* ---- delivery ---- */
 
-/* The last act of an asynchronous call: consumes the delivery's reference and leaves the channel.
+/* The last act of an asynchronous call: leaves the channel and consumes the delivery's reference.
  */
 static void deliver(struct stint__client_call *call)
 {
-    stint_channel *ch = call->ch;
     const stint_done done = {call->fn, call->arg, call->error.code, call->reply, &call->error};
     bool nested = delivering;
     delivering = true;
+    stint__layers_end(call);
     call->thunk(&done);
     delivering = nested;
+    stint__channel_leave(call->ch);
     stint__client_call_unref(call);
-    stint__channel_leave(ch);
 }
 
 /* The caller of this holds a reference: the waiter's may be gone before it returns. */
@@ -87,7 +89,6 @@ static void settle(struct stint__client_call *call)
         stint_hook_stop(&call->hook);
     if (call->thunk != NULL && stint__timer_disarm(&call->timer))
         stint__client_call_unref(call);
-    stint__layers_end(call);
     stint__channel_count(call->ch, &call->error);
 }
 
@@ -110,10 +111,11 @@ static void finish_elsewhere(struct stint__client_call *call)
         return;
     }
     pthread_mutex_lock(&ch->mutex);
-    stint__list_push_back(&ch->undelivered, &call->link);
-    pthread_mutex_unlock(&ch->mutex);
-    /* Always armed already (see stint__client_call_deliver_pending), so moving it cannot fail. */
+    stint__list_push_back(&ch->undelivered, &call->undelivered_link);
+    /* Always armed already (see stint__client_call_deliver_pending), so moving it cannot fail.
+     * Under the mutex: once the call can be delivered the channel may go. */
     (void)!stint__timer_arm(&ch->delivery, stint_now());
+    pthread_mutex_unlock(&ch->mutex);
 }
 
 void stint__client_call_deliver_pending(struct stint__timer *t)
@@ -128,7 +130,7 @@ void stint__client_call_deliver_pending(struct stint__timer *t)
     stint__list_splice(&calls, &ch->undelivered);
     pthread_mutex_unlock(&ch->mutex);
     while ((link = stint__list_pop_front(&calls)) != NULL)
-        deliver(STINT__CONTAINER_OF(link, struct stint__client_call, link));
+        deliver(STINT__CONTAINER_OF(link, struct stint__client_call, undelivered_link));
 }
 
 /* ---- the other ways to end: deadline and cancellation ---- */
@@ -235,7 +237,8 @@ static struct stint__client_call *call_new(stint_channel *ch, const stint_method
     call->payload_owner = owner;
     call->payload = (struct stint__slice){payload, protobuf_c_message_pack(req, payload)};
     call->exchange.ops = &stint__client_call_exchange_ops;
-    stint__list_init(&call->link);
+    stint__list_init(&call->waiting_link);
+    stint__list_init(&call->undelivered_link);
     call->ch = ch;
     call->method = method;
     call->start = stint_now();
@@ -274,12 +277,11 @@ static stint_code call_refuse(struct stint__client_call *call, stint_error *err)
     err->not_executed = true;
     if (err->origin == STINT_ORIGIN_NONE)
         err->origin = STINT_ORIGIN_LOCAL;
-    stint_channel *ch = call->ch;
     call->error = *err;
     stint__layers_end(call);
-    stint__channel_count(ch, err);
+    stint__channel_count(call->ch, err);
+    stint__channel_leave(call->ch);
     stint__client_call_unref(call);
-    stint__channel_leave(ch);
     return err->code;
 }
 
@@ -338,12 +340,15 @@ static struct stint__client_call *call_begin(const stint_ctx *ctx, stint_channel
 {
     stint_error_clear(err);
     atomic_fetch_add_explicit(&ch->counters.calls, 1, memory_order_relaxed);
-    if (check_ctx(ctx, method, err) != STINT_OK || stint__channel_enter(ch, err) != STINT_OK)
+    if (check_ctx(ctx, method, err) != STINT_OK)
         return refuse_early(ch, err);
+    if (stint__channel_enter(ch, err) != STINT_OK)
+        return NULL;
     struct stint__client_call *call = call_new(ch, method, req, then, err);
     if (call == NULL) {
         refuse_early(ch, err);
         stint__channel_leave(ch);
+        stint__channel_unref(ch);
         return NULL;
     }
     if (call_prepare(call, ctx, err) == STINT_OK)
@@ -413,10 +418,11 @@ stint_code stint_invoke(const stint_ctx *ctx, stint_channel *ch, const stint_met
     if (code != STINT_OK)
         return call_refuse(call, err);
     await(call);
+    stint__layers_end(call);
     code = call->error.code;
     *err = call->error;
     *ret_reply = call->reply;
-    stint__client_call_unref(call);
     stint__channel_leave(ch);
+    stint__client_call_unref(call);
     return code;
 }

@@ -4,8 +4,10 @@
  * connection (ready, down, goaway) becomes the link state, as in gRPC's connectivity semantics:
  * while CONNECTING calls wait, while FAILING they fail at once unless they asked to wait for ready.
  *
- * Closing: `inflight` counts the calls and, until close, the channel itself; whoever takes it to
- * zero sets `drained` under the mutex, and only then does close free. */
+ * Closing: `refs` counts the calls' memory and, until close, the owner; whoever takes it to zero
+ * sets `unused` under the mutex, and only then does close free. A call can have ended while its
+ * thread is still on the way out of the transport: hence not `inflight`. For the same reason the
+ * peer is stopped first, which ends what is in flight, and freed last. */
 #include "client_internal.h"
 
 #include <string.h>
@@ -80,6 +82,7 @@ static void on_goaway(void *arg)
 
 static void channel_free(stint_channel *ch)
 {
+    stint__peer_close(ch->peer);
     stint__timer_disarm_wait(&ch->delivery);
     pthread_cond_destroy(&ch->changed);
     pthread_mutex_destroy(&ch->mutex);
@@ -95,7 +98,7 @@ static stint_channel *channel_new(const char *target, const stint_channel_option
     ch->opts = options_of(opts);
     ch->target = stint__strdup(target);
     atomic_init(&ch->next_call_id, 1);
-    atomic_init(&ch->inflight, 1);
+    atomic_init(&ch->refs, 1);
     atomic_init(&ch->link, STINT__LINK_CONNECTING);
     stint__list_init(&ch->waiting);
     stint__list_init(&ch->undelivered);
@@ -149,12 +152,12 @@ void stint_channel_close(stint_channel *ch)
     why.not_executed = true;
     atomic_store(&ch->closing, true);
     stint__channel_fail_waiting(ch, &why, true);
-    stint__peer_close(ch->peer);
+    stint__peer_stop(ch->peer);
     /* A call that entered before `closing` was set may have parked meanwhile. */
     stint__channel_fail_waiting(ch, &why, true);
-    stint__channel_leave(ch);
+    stint__channel_unref(ch);
     pthread_mutex_lock(&ch->mutex);
-    while (!ch->drained)
+    while (!ch->unused)
         pthread_cond_wait(&ch->changed, &ch->mutex);
     pthread_mutex_unlock(&ch->mutex);
     channel_free(ch);
@@ -181,29 +184,43 @@ stint_code stint_channel_wait_ready(const stint_ctx *ctx, stint_channel *ch, sti
     return code;
 }
 
+/* Lets go of the channel, after the last look at it. */
+static stint_code refuse_entry(stint_channel *ch, stint_reason reason, stint_error *err)
+{
+    err->reason = reason;
+    err->not_executed = true;
+    stint__channel_count(ch, err);
+    stint__channel_unref(ch);
+    return err->code;
+}
+
 stint_code stint__channel_enter(stint_channel *ch, stint_error *err)
 {
+    atomic_fetch_add(&ch->refs, 1);
     if (atomic_load(&ch->closing)) {
         stint_error_set(err, STINT_CANCELLED, "the channel to %s is closed", ch->target);
-        err->reason = STINT_REASON_CHANNEL_CLOSED;
-        return STINT_CANCELLED;
+        return refuse_entry(ch, STINT_REASON_CHANNEL_CLOSED, err);
     }
-    if (atomic_fetch_add(&ch->inflight, 1) > ch->opts.max_inflight) {
-        stint__channel_leave(ch);
+    if (atomic_fetch_add(&ch->inflight, 1) >= ch->opts.max_inflight) {
         stint_error_set(err, STINT_RESOURCE_EXHAUSTED, "more than %u calls in flight to %s",
                         (unsigned)ch->opts.max_inflight, ch->target);
-        err->reason = STINT_REASON_QUEUE_FULL;
-        return STINT_RESOURCE_EXHAUSTED;
+        stint__channel_leave(ch);
+        return refuse_entry(ch, STINT_REASON_QUEUE_FULL, err);
     }
     return STINT_OK;
 }
 
 void stint__channel_leave(stint_channel *ch)
 {
-    if (atomic_fetch_sub(&ch->inflight, 1) != 1)
+    atomic_fetch_sub(&ch->inflight, 1);
+}
+
+void stint__channel_unref(stint_channel *ch)
+{
+    if (atomic_fetch_sub(&ch->refs, 1) != 1)
         return;
     pthread_mutex_lock(&ch->mutex);
-    ch->drained = true;
+    ch->unused = true;
     pthread_cond_broadcast(&ch->changed);
     pthread_mutex_unlock(&ch->mutex);
 }

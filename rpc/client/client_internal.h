@@ -56,7 +56,8 @@ struct stint_channel {
     struct stint__logger logger;
     struct stint__channel_counters counters;
     atomic_uint_fast64_t next_call_id;
-    atomic_uint_fast32_t inflight; /* calls not yet over, and one for the channel itself */
+    atomic_uint_fast32_t inflight; /* calls that have not ended */
+    atomic_uint_fast32_t refs;     /* each call until its memory is freed, and the owner */
     atomic_bool closing;
     struct stint__timer
         delivery;    /* always armed, at the end of time unless something is undelivered */
@@ -64,11 +65,11 @@ struct stint_channel {
     atomic_uint_fast64_t link_epoch; /* counts the ready events; written under the mutex */
 
     pthread_mutex_t mutex;          /* guards what follows */
-    pthread_cond_t changed;         /* link, drained */
+    pthread_cond_t changed;         /* link, unused */
     struct stint__list waiting;     /* calls in place WAITING, oldest first */
     struct stint__list undelivered; /* ended calls, for the delivery timer */
     stint_error last_error;         /* why the last attempt failed */
-    bool drained;                   /* inflight has reached zero */
+    bool unused;                    /* refs has reached zero */
 };
 
 enum stint__call_state { STINT__CALL_PENDING, STINT__CALL_CLAIMED, STINT__CALL_DONE };
@@ -90,8 +91,10 @@ struct stint__layer {
 
 struct stint__client_call {
     struct stint__exchange exchange;
-    struct stint__list link; /* in the channel's waiting or undelivered; guarded by its mutex */
-    stint_channel *ch;
+    /* In the channel's lists, guarded by its mutex. Two links: a call can be on its way out of the
+     * first list when it enters the second. */
+    struct stint__list waiting_link, undelivered_link;
+    stint_channel *ch; /* held by the call's memory */
     const stint_method *method;
     const stint_ctx *ctx; /* what the call runs under; referenced */
     stint_call_options options;
@@ -128,9 +131,12 @@ struct stint__client_call {
 
 /* ---- channel.c ---- */
 
-/* Enters a call: counts it and holds the channel open. Fails when closing or full. */
+/* Enters a call: counts it and holds the channel. Fails, which is counted, when closing or full. */
 stint_code stint__channel_enter(stint_channel *ch, stint_error *err);
+/* The call has ended, and counts no longer. */
 void stint__channel_leave(stint_channel *ch);
+/* Gives back what enter holds: nobody looks at the channel for this call any more. */
+void stint__channel_unref(stint_channel *ch);
 void stint__channel_count(stint_channel *ch, const stint_error *outcome);
 
 /* ---- submit.c ---- */
@@ -154,8 +160,7 @@ void stint__client_call_unref(struct stint__client_call *call);
 bool stint__client_call_claim(struct stint__client_call *call);
 /* The channel's delivery timer: delivers the undelivered. */
 void stint__client_call_deliver_pending(struct stint__timer *t);
-/* For the claimer, with call->error and call->reply set: detaches, runs the interceptors' end, and
- * delivers. */
+/* For the claimer, with call->error and call->reply set: detaches, and delivers. */
 void stint__client_call_finish(struct stint__client_call *call);
 
 /* True in a thread that must not block: a transport's, or one that runs a `done` function. */

@@ -91,7 +91,7 @@ static enum parked park(struct stint__client_call *call, uint64_t epoch, bool at
         result = TRY_AGAIN;
     } else {
         atomic_store(&call->place, STINT__PLACE_WAITING);
-        stint__list_push_back(at_front ? ch->waiting.next : &ch->waiting, &call->link);
+        stint__list_push_back(at_front ? ch->waiting.next : &ch->waiting, &call->waiting_link);
     }
     pthread_mutex_unlock(&ch->mutex);
     return result;
@@ -101,7 +101,10 @@ static enum parked park(struct stint__client_call *call, uint64_t epoch, bool at
 static void explain(const struct stint__client_call *call, stint_error *err)
 {
     stint_channel *ch = call->ch;
-    if (err->reason == STINT_REASON_NOT_CONNECTED) {
+    if (atomic_load(&ch->closing)) {
+        stint_error_set(err, STINT_CANCELLED, "the channel to %s was closed", ch->target);
+        err->reason = STINT_REASON_CHANNEL_CLOSED;
+    } else if (err->reason == STINT_REASON_NOT_CONNECTED) {
         pthread_mutex_lock(&ch->mutex);
         stint_error last = ch->last_error;
         pthread_mutex_unlock(&ch->mutex);
@@ -170,7 +173,7 @@ static struct stint__client_call *take_waiting(stint_channel *ch)
     pthread_mutex_lock(&ch->mutex);
     struct stint__list *link = stint__list_pop_front(&ch->waiting);
     if (link != NULL) {
-        call = STINT__CONTAINER_OF(link, struct stint__client_call, link);
+        call = STINT__CONTAINER_OF(link, struct stint__client_call, waiting_link);
         atomic_store(&call->place, STINT__PLACE_SUBMITTING);
         stint__client_call_ref(call); /* ours */
     }
@@ -199,7 +202,7 @@ void stint__channel_fail_waiting(stint_channel *ch, const stint_error *why, bool
     pthread_mutex_lock(&ch->mutex);
     STINT_LIST_FOREACH (link, &ch->waiting) {
         struct stint__client_call *call =
-            STINT__CONTAINER_OF(link, struct stint__client_call, link);
+            STINT__CONTAINER_OF(link, struct stint__client_call, waiting_link);
         if (!all && call->options.wait_for_ready)
             continue;
         stint__list_unlink(link);
@@ -210,7 +213,7 @@ void stint__channel_fail_waiting(stint_channel *ch, const stint_error *why, bool
     struct stint__list *link;
     while ((link = stint__list_pop_front(&failed)) != NULL) {
         struct stint__client_call *call =
-            STINT__CONTAINER_OF(link, struct stint__client_call, link);
+            STINT__CONTAINER_OF(link, struct stint__client_call, waiting_link);
         stint_error err = *why;
         if (!all)
             err.reason = STINT_REASON_NOT_CONNECTED;
@@ -226,7 +229,7 @@ void stint__client_call_detach(struct stint__client_call *call)
     if (atomic_load(&call->place) == STINT__PLACE_WAITING) {
         pthread_mutex_lock(&call->ch->mutex);
         if (atomic_load(&call->place) == STINT__PLACE_WAITING) {
-            stint__list_unlink(&call->link);
+            stint__list_unlink(&call->waiting_link);
             atomic_store(&call->place, STINT__PLACE_NOWHERE);
             waited = true;
         }
@@ -265,7 +268,8 @@ static void on_lost(struct stint__exchange *x, const stint_error *error)
     if (!was_sent)
         atomic_store(&call->place, STINT__PLACE_OVER);
     stint_error err = *error;
-    if (was_sent && error->not_executed && !atomic_load(&call->ch->closing)) {
+    if (was_sent && error->not_executed && !atomic_load(&call->ch->closing) &&
+        atomic_load(&call->state) == STINT__CALL_PENDING) {
         bool parked;
         stint__client_call_ref(call);
         atomic_store(&call->place, STINT__PLACE_SUBMITTING);

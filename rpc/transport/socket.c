@@ -221,6 +221,7 @@ const struct stint__transport_ops stint__socket_transport = {
     .peer_abandon = stint__socket_peer_abandon,
     .peer_capabilities = stint__socket_peer_capabilities,
     .peer_stats = stint__socket_peer_stats,
+    .peer_stop = stint__socket_peer_stop,
     .peer_close = stint__socket_peer_close,
     .acceptor_open = stint__socket_acceptor_open,
     .acceptor_start = stint__socket_acceptor_start,

@@ -51,6 +51,7 @@ stint_code stint__socket_peer_submit(struct stint__peer *p, struct stint__exchan
 bool stint__socket_peer_abandon(struct stint__peer *p, struct stint__exchange *x, bool cancel);
 unsigned stint__socket_peer_capabilities(const struct stint__peer *p);
 void stint__socket_peer_stats(const struct stint__peer *p, struct stint__transport_stats *stats);
+void stint__socket_peer_stop(struct stint__peer *p);
 void stint__socket_peer_close(struct stint__peer *p);
 
 stint_code stint__socket_acceptor_open(struct stint__acceptor **ret, const char *url,

@@ -72,9 +72,10 @@ struct socket_peer {
     uint32_t pipe, kicked;     /* present pipe; one to be closed for what came on it; 0: none */
     uint32_t last_id;
     bool up, closing;
-    bool tell_down;  /* a connection was lost, or the grace period is over */
-    bool tell_ready; /* there is room again */
-    bool refused;    /* for lack of room, and `ready` has not followed yet */
+    bool stopped, stuck; /* the owner's: NNG has let go of the socket; NNG will not */
+    bool tell_down;      /* a connection was lost, or the grace period is over */
+    bool tell_ready;     /* there is room again */
+    bool refused;        /* for lack of room, and `ready` has not followed yet */
 };
 
 static struct socket_peer *self(struct stint__peer *p)
@@ -555,15 +556,25 @@ static void quiesce(struct socket_peer *p)
     pthread_mutex_unlock(&p->lock);
 }
 
-void stint__socket_peer_close(struct stint__peer *peer)
+void stint__socket_peer_stop(struct stint__peer *peer)
 {
     struct socket_peer *p = self(peer);
+    if (p->stopped)
+        return;
     stint__timer_disarm_wait(&p->grace);
     quiesce(p);
     struct stint__list *link;
     while ((link = stint__list_pop_front(&p->idle)) != NULL)
         slot_free(STINT__CONTAINER_OF(link, struct slot, link));
-    if (stint__socket_close(p->socket, p->url))
+    p->stuck = !stint__socket_close(p->socket, p->url);
+    p->stopped = true;
+}
+
+void stint__socket_peer_close(struct stint__peer *peer)
+{
+    struct socket_peer *p = self(peer);
+    stint__socket_peer_stop(peer);
+    if (!p->stuck) /* or its threads may still look at it */
         peer_free(p);
     else /* NNG may still call on_pipe: never freed */
         stint__log_write(&p->trouble, stint_now(), STINT_LOG_ERROR, STINT__SOCKET_HANGS, p->url);

@@ -53,6 +53,7 @@ const struct stint__transport_ops stint__stream_transport = {
     .peer_abandon = stint__stream_peer_abandon,
     .peer_capabilities = peer_capabilities,
     .peer_stats = peer_stats,
+    .peer_stop = stint__stream_peer_stop,
     .peer_close = stint__stream_peer_close,
     .acceptor_open = stint__stream_acceptor_open,
     .acceptor_start = stint__stream_acceptor_start,

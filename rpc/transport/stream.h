@@ -19,6 +19,7 @@ stint_code stint__stream_peer_open(struct stint__peer **ret, const char *url,
 stint_code stint__stream_peer_submit(struct stint__peer *p, struct stint__exchange *x,
                                      struct stint__envelope *e, stint_error *err);
 bool stint__stream_peer_abandon(struct stint__peer *p, struct stint__exchange *x, bool cancel);
+void stint__stream_peer_stop(struct stint__peer *p);
 void stint__stream_peer_close(struct stint__peer *p);
 
 /* ---- stream_acceptor.c ---- */

@@ -36,7 +36,7 @@ struct stint__client_pipe {
 void stint__stream_peer_ref(struct stint__stream_peer *peer);
 void stint__stream_peer_unref(struct stint__stream_peer *peer);
 
-/* Brackets around what reports a loss: stint__peer_close waits for it. `begin` wants the lock held;
+/* Brackets around what reports a loss: stint__peer_stop waits for it. `begin` wants the lock held;
  * `end` reports *why, connects again, and must be called without it. */
 void stint__stream_peer_loss_begin_locked(struct stint__stream_peer *peer);
 void stint__stream_peer_loss_end(struct stint__stream_peer *peer, const stint_error *why);

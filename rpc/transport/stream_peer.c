@@ -161,7 +161,7 @@ stint_code stint__stream_peer_open(struct stint__peer **ret, const char *url,
     return STINT_OK;
 }
 
-void stint__stream_peer_close(struct stint__peer *p)
+void stint__stream_peer_stop(struct stint__peer *p)
 {
     struct stint__stream_peer *peer = self_of(p);
     stint_error why;
@@ -188,5 +188,10 @@ void stint__stream_peer_close(struct stint__peer *p)
     while (peer->running > 0)
         pthread_cond_wait(&peer->idle, &peer->lock);
     pthread_mutex_unlock(&peer->lock);
-    stint__stream_peer_unref(peer);
+}
+
+void stint__stream_peer_close(struct stint__peer *p)
+{
+    stint__stream_peer_stop(p);
+    stint__stream_peer_unref(self_of(p));
 }

@@ -92,6 +92,11 @@ void stint__peer_stats(const struct stint__peer *p, struct stint__transport_stat
     ops_of(p)->peer_stats(p, stats);
 }
 
+void stint__peer_stop(struct stint__peer *p)
+{
+    ops_of(p)->peer_stop(p);
+}
+
 void stint__peer_close(struct stint__peer *p)
 {
     if (p != NULL)

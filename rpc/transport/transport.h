@@ -120,8 +120,12 @@ bool stint__peer_abandon(struct stint__peer *p, struct stint__exchange *x, bool 
 unsigned stint__peer_capabilities(const struct stint__peer *p);
 void stint__peer_stats(const struct stint__peer *p, struct stint__transport_stats *stats);
 
-/* Loses what is in flight (UNAVAILABLE, CHANNEL_CLOSED), closes, waits for callbacks that run in
- * other threads, and frees. Not from a callback. */
+/* Loses what is in flight (UNAVAILABLE, CHANNEL_CLOSED), closes, and waits for callbacks that run
+ * in other threads: none follows. From then on submit fails, abandon says false, and the counters
+ * can still be read. Not from a callback. */
+void stint__peer_stop(struct stint__peer *p);
+
+/* Stops if that was not done, and frees. NULL is accepted. */
 void stint__peer_close(struct stint__peer *p);
 
 /* ---- server ---- */
@@ -211,6 +215,7 @@ struct stint__transport_ops {
     bool (*peer_abandon)(struct stint__peer *p, struct stint__exchange *x, bool cancel);
     unsigned (*peer_capabilities)(const struct stint__peer *p);
     void (*peer_stats)(const struct stint__peer *p, struct stint__transport_stats *stats);
+    void (*peer_stop)(struct stint__peer *p);
     void (*peer_close)(struct stint__peer *p);
     stint_code (*acceptor_open)(struct stint__acceptor **ret, const char *url,
                                 const struct stint__transport_options *opts,

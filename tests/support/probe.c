@@ -91,10 +91,20 @@ static void start_timer_thread(void)
     stint__timer_disarm_wait(&t);
 }
 
+/* NNG's threads and descriptors stay as well. */
+static void start_nng(void)
+{
+    struct stint__listener *listener;
+    assert_int_equal(stint__listener_new(&listener, "tcp://127.0.0.1:0", NULL), STINT_OK);
+    stint__listener_free(listener);
+    stint__net_quiesce();
+}
+
 void probe_init(struct probe *p)
 {
     memset(p, 0, sizeof *p);
     start_timer_thread();
+    start_nng();
     p->before = leaks_look();
     event_init(&p->entered);
     event_init(&p->left);

@@ -27,7 +27,8 @@ typedef struct stint_interceptor {
      * of the call proceeds; the library releases it after `end`. Must not block. May be NULL. */
     stint_code (*begin)(void *self, const stint_ctx *ctx, stint_interception *call,
                         stint_ctx **ret_ctx, stint_error *err);
-    /* The outcome, before the caller or the peer learns of it. Must not block. May be NULL. */
+    /* The outcome, before the caller or the peer learns of it. At a client never in the thread that
+     * cancels a context, which may hold locks. Must not block. May be NULL. */
     void (*end)(void *self, const stint_ctx *ctx, stint_interception *call,
                 const stint_error *outcome);
 } stint_interceptor;

@@ -178,6 +178,52 @@ static void metadata_and_details_come_back(void **state)
     leaks_check(&before);
 }
 
+/* ---- the thread of `end` ---- */
+
+/* Shares a lock with whoever cancels. */
+struct bookkeeper {
+    pthread_mutex_t mutex;
+    atomic_uint ends;
+};
+
+static void keep_books(void *self, const stint_ctx *ctx, stint_interception *call,
+                       const stint_error *outcome)
+{
+    struct bookkeeper *k = self;
+    (void)ctx, (void)call;
+    assert_int_equal(outcome->code, STINT_CANCELLED);
+    pthread_mutex_lock(&k->mutex);
+    atomic_fetch_add(&k->ends, 1);
+    pthread_mutex_unlock(&k->mutex);
+}
+
+static void end_does_not_run_in_the_thread_that_cancels(void **state)
+{
+    (void)state;
+    struct probe p;
+    struct outcome o;
+    struct bookkeeper keeper = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+    const stint_interceptor with = {.self = &keeper, .end = keep_books};
+    const stint_interceptor *const all[] = {&with, NULL};
+    probe_init(&p);
+    p.copts.interceptors = all;
+    probe_start(&p, URL);
+    stint_ctx *ctx = stint_ctx_with_cancel(stint_ctx_background());
+    Probe__V1__Request req = PROBE__V1__REQUEST__INIT;
+    req.hold = true;
+    outcome_init(&o);
+    assert_int_equal(probe_v1_probe_work_async(ctx, p.ch, &req, probe_done, &o, NULL), STINT_OK);
+    event_wait(&p.entered, 1);
+    pthread_mutex_lock(&keeper.mutex);
+    stint_ctx_cancel(ctx, STINT_CANCELLED, NULL);
+    pthread_mutex_unlock(&keeper.mutex);
+    event_wait(&o.event, 1);
+    assert_int_equal(atomic_load(&keeper.ends), 1);
+    outcome_fini(&o);
+    stint_ctx_drop(ctx);
+    probe_stop(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -186,6 +232,7 @@ int main(void)
         cmocka_unit_test(a_refusal_ends_what_had_begun),
         cmocka_unit_test(metadata_reaches_the_server),
         cmocka_unit_test(metadata_and_details_come_back),
+        cmocka_unit_test(end_does_not_run_in_the_thread_that_cancels),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
