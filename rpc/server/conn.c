@@ -175,14 +175,14 @@ void stint__server_on_closed(void *arg, void *conn_data, struct stint__conn *con
 }
 
 /* A connection of the list, with a reference, after the one given (which is released); NULL at the
- * end. A connection that has left the list meanwhile ends the walk: its calls are cancelled
- * already. */
+ * end. After one that has left the list meanwhile (it points to itself) the walk begins anew. */
 static struct stint__server_conn *next_conn(stint_server *s, struct stint__server_conn *after)
 {
     struct stint__server_conn *sc = NULL;
     pthread_mutex_lock(&s->mutex);
-    struct stint__list *link = after != NULL ? after->link.next : s->conns.next;
-    if (link != &s->conns && (after == NULL || link != &after->link)) {
+    bool anew = after == NULL || after->link.next == &after->link;
+    struct stint__list *link = anew ? s->conns.next : after->link.next;
+    if (link != &s->conns) {
         sc = STINT__CONTAINER_OF(link, struct stint__server_conn, link);
         atomic_fetch_add(&sc->refs, 1);
     }

@@ -106,20 +106,29 @@ stint_time stint_call_arrival(const stint_call *call)
     return call->arrival;
 }
 
+/* False: out of memory. A call that was answered meanwhile keeps no timer. */
+static bool arm_deadline(stint_call *call)
+{
+    stint__call_ref(call); /* the timer's */
+    bool armed = stint__timer_arm(&call->timer, call->deadline);
+    bool needless = armed && atomic_load(&call->answered) && stint__timer_disarm(&call->timer);
+    if (!armed || needless)
+        stint__call_unref(call);
+    return armed;
+}
+
 stint_code stint_call_defer(stint_call *call, stint_ticket **ret_ticket, stint_error *err)
 {
     stint_error_clear(err);
     if (call->deferred)
         return stint_error_set(err, STINT_FAILED_PRECONDITION, "%s is deferred already",
                                call->entry->method->path);
-    stint__call_ref(call); /* the timer's */
-    if (!stint__timer_arm(&call->timer, call->deadline)) {
-        stint__call_unref(call);
+    /* Listed before the timer can answer it, which takes it off the list. */
+    stint__call_watch(call);
+    if (!arm_deadline(call))
         return stint_error_set(err, STINT_RESOURCE_EXHAUSTED, "out of memory for a timer");
-    }
     stint__call_ref(call); /* the ticket's */
     call->deferred = true;
-    stint__call_watch(call);
     *ret_ticket = (stint_ticket *)call;
     return STINT_OK;
 }
