@@ -180,7 +180,7 @@ static void replay(struct stock *s)
         if (whole)
             replay_line_locked(s, line);
     }
-    if (!whole)
+    if (!whole && fseek(s->journal, 0, SEEK_END) == 0)
         fputs(" cut short\n", s->journal);
     pthread_mutex_unlock(&s->lock);
 }
