@@ -45,9 +45,6 @@ struct shop_service {
 void shop_options_parse(struct shop_options *opts, const struct shop_program *program, int argc,
                         char **argv);
 
-/* "20ms", "2s", "500us": a whole number and a unit, at most an hour. False: text is none. */
-bool shop_parse_duration(const char *text, stint_duration *ret_duration);
-
 /* One line on stderr: the time, the program's name and the text. The time is stint_now() in
  * seconds, so that the logs of processes on one machine can be laid side by side. Thread-safe. */
 void shop_log(const struct shop_program *program, const char *fmt, ...) STINT_PRINTF(2, 3);
@@ -64,8 +61,8 @@ void shop_log_call(const struct shop_program *program, const stint_ctx *ctx, con
  * logs. */
 stint_interceptor shop_log_interceptor(struct shop_service *s);
 
-/* Parses the command line, starts to listen for SIGTERM and SIGINT, and makes the server. Must come
- * first in main, while the process has one thread. Exits if it cannot. */
+/* Parses the command line, starts to listen for SIGTERM and the like (stop.h), and makes the
+ * server. Must come first in main, while the process has one thread. Exits if it cannot. */
 void shop_init(struct shop_service *s, const struct shop_program *program, int argc, char **argv);
 
 /* Opens a channel to the peer of this name and waits a moment for its connection, so that a program

@@ -31,6 +31,8 @@ void order_begin(struct order *o, struct demo *d, const char *request, stint_dur
     Shop__V1__OrderRequest req = SHOP__V1__ORDER_REQUEST__INIT;
     stint_request_info info = stint_request_info_new();
     stint_ctx *named;
+    stint_error err;
+    stint_code code;
 
     *o = (struct order){.demo = d, .budget = budget, .begun = stint_now()};
     snprintf(o->request, sizeof(o->request), "%s", request);
@@ -42,11 +44,10 @@ void order_begin(struct order *o, struct demo *d, const char *request, stint_dur
 
     req.sku = sku;
     req.quantity = 2;
-    o->code = shop_v1_gateway_place_order_async(o->ctx, d->gateway, &req, ended, o, &o->err);
-    if (o->code != STINT_OK) {
-        o->ended = stint_now();
-        o->done = true;
-    }
+    /* Once it has begun, `ended` may run at any time, and *o is its own. */
+    code = shop_v1_gateway_place_order_async(o->ctx, d->gateway, &req, ended, o, &err);
+    if (code != STINT_OK)
+        ended(o, code, NULL, &err);
 }
 
 void order_wait(struct order *o)

@@ -99,7 +99,7 @@ static void count(struct demo *d, struct load *l)
 
 static size_t column_of(const struct load *l, size_t order)
 {
-    return (order < l->n ? order : l->n - 1) * STRIP / l->n;
+    return order < l->n ? order * STRIP / l->n : STRIP - 1;
 }
 
 /* The run as one line of signs. */

@@ -63,7 +63,8 @@ static void print_help(const struct shop_program *program)
            "  --help, --version\n");
 }
 
-bool shop_parse_duration(const char *text, stint_duration *ret_duration)
+/* "20ms", "2s", "500us": a whole number and a unit, at most an hour. False: text is none. */
+static bool read_duration(const char *text, stint_duration *ret_duration)
 {
     static const struct {
         const char *name;
@@ -92,7 +93,7 @@ static stint_duration parse_duration(const struct shop_program *program, const c
 {
     stint_duration d = 0;
 
-    if (!shop_parse_duration(text, &d))
+    if (!read_duration(text, &d))
         usage_error(program, "%s: '%s' is not a time of at most an hour, such as 20ms or 2s",
                     option, text);
     return d;

@@ -13,7 +13,11 @@ static void library_log(void *arg, stint_log_level level, const char *text, uint
 {
     const struct shop_service *s = arg;
 
-    if (level >= STINT_LOG_WARN)
+    if (level < STINT_LOG_WARN)
+        return;
+    if (suppressed == 0)
+        shop_log(s->program, "%s", text);
+    else
         shop_log(s->program, "%s (and %" PRIu64 " more like it)", text, suppressed);
 }
 

@@ -23,7 +23,7 @@ static const struct scenario {
         scenario_plenty,
     },
     {
-        "A deadline that runs out below",
+        "A deadline that runs out two hops down",
         "One order that may take 250 ms. Pricing works 20 ms for it; stock would need 5 s.",
         {.work = {[PRICING] = "20ms", [STOCK] = "5s"}},
         scenario_tight,
