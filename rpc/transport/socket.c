@@ -9,7 +9,6 @@
 
 #include <nng/supplemental/util/platform.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -22,8 +21,6 @@
 
 /* Where a busy pipe must not be closed: how long one has to become idle. */
 #define IDLE_PAUSE_MS 20
-
-#define NNG_VERSION_THAT_CLOSES 10 /* 1.10 */
 
 /* ---- URLs ---- */
 
@@ -59,15 +56,10 @@ stint_code stint__socket_check_url(const char *url, stint_error *err)
     return STINT_OK;
 }
 
+/* See STINT__CAN_CHURN. */
 static bool can_churn(const char *url)
 {
-    unsigned major = 0;
-    unsigned minor = 0;
-    if (stint__socket_nng_url(url) == url)
-        return true;                                         /* inproc and ws */
-    if (sscanf(nng_version(), "%u.%u", &major, &minor) != 2) // NOLINT(cert-err34-c): NNG's own text
-        return false;
-    return major > 1 || minor >= NNG_VERSION_THAT_CLOSES;
+    return strncasecmp(url, "inproc://", 9) == 0;
 }
 
 unsigned stint__socket_capabilities(const char *url)

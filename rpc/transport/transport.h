@@ -35,9 +35,9 @@ enum stint__capability {
     STINT__CAN_SEE_LOSS = 1 << 3, /* a lost connection ends its calls at once */
     STINT__CAN_PORT_ZERO = 1 << 4,
     /* Connections may be lost or closed with messages under way, again and again, and everything
-     * is freed. NNG's own sockets cannot before 1.10, but for inproc: one such loss can stop, for
-     * good, the thread of NNG's that all closing depends on (measured with 1.5.2: tcp and ipc
-     * within tens of busy closes, ws within thousands). */
+     * is freed. NNG's own sockets cannot, but for inproc: one such loss can stop, for good, the
+     * thread of NNG's that all closing depends on (measured with 1.5.2: tcp and ipc within tens of
+     * busy closes, ws within thousands), or abort the program (1.10.1, ws: within thousands). */
     STINT__CAN_CHURN = 1 << 5,
 };
 

@@ -6,6 +6,9 @@
 #include "harness.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+
+#include "raw.h"
 
 enum { CALLS = 100 };
 
@@ -89,11 +92,33 @@ static void a_server_that_restarts_under_load_is_found_again(void **state)
     server_close(&s);
 }
 
+static void a_frame_over_the_limit_closes_its_connection(void **state)
+{
+    (void)state;
+    need_churn(); /* the sender is still at it when its connection is closed */
+    struct server s;
+    struct client good;
+    struct raw_client bad;
+    size_t len = MAX_MESSAGE + STINT__HEADER_MAX + 1024;
+    uint8_t *body = calloc(1, len);
+    server_open(&s, NULL, ECHO);
+    client_connect(&good, s.url);
+    raw_open(&bad, s.url);
+    raw_send(&bad, body, len);
+    AWAIT(bad.closed >= 1);
+    check_echo(&good, "after", 5);
+    raw_close(&bad);
+    client_close(&good);
+    server_close(&s);
+    free(body);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(closing_in_any_order_ends_everything_once),
         cmocka_unit_test(a_server_that_restarts_under_load_is_found_again),
+        cmocka_unit_test(a_frame_over_the_limit_closes_its_connection),
     };
     scheme = argc == 2 ? scheme_find(argv[1]) : NULL;
     if (scheme == NULL) {

@@ -21,8 +21,7 @@ struct scheme {
     /* Writes a URL that nobody uses; for a server that may choose its port, with port 0. */
     void (*new_url)(char url[URL_SIZE]);
     bool only_stock;                 /* there are no byte streams to this kind of address */
-    bool always_churns;              /* has STINT__CAN_CHURN with every version of NNG */
-    unsigned peer_can, acceptor_can; /* the capabilities it must have, CHURN apart */
+    unsigned peer_can, acceptor_can; /* the capabilities it must have, and no others */
     const char *bad_url;
 };
 

@@ -89,19 +89,20 @@ static void new_ws(char url[URL_SIZE])
 }
 
 #define STREAM_CAN                                                                                 \
-    (STINT__CAN_CANCEL | STINT__CAN_GOAWAY | STINT__CAN_HEARTBEAT | STINT__CAN_SEE_LOSS)
+    (STINT__CAN_CANCEL | STINT__CAN_GOAWAY | STINT__CAN_HEARTBEAT | STINT__CAN_SEE_LOSS |          \
+     STINT__CAN_CHURN)
 #define SOCKET_CAN STINT__CAN_SEE_LOSS
 
 static const struct scheme schemes[] = {
-    {"tcp", new_tcp, false, true, STREAM_CAN, STREAM_CAN | STINT__CAN_PORT_ZERO,
-     "tcp://127.0.0.1:99999"},
-    {"ipc", new_ipc, false, true, STREAM_CAN, STREAM_CAN, "ipc://"},
-    {"mem", new_mem, false, true, STREAM_CAN, STREAM_CAN, "mem://"},
-    {"inproc", new_inproc, true, true, SOCKET_CAN, SOCKET_CAN, NULL},
-    {"ws", new_ws, true, false, SOCKET_CAN, SOCKET_CAN, "ws://127.0.0.1:99999/x"},
-    {"nng+tcp", new_nng_tcp, false, false, SOCKET_CAN, SOCKET_CAN | STINT__CAN_PORT_ZERO,
+    {"tcp", new_tcp, false, STREAM_CAN, STREAM_CAN | STINT__CAN_PORT_ZERO, "tcp://127.0.0.1:99999"},
+    {"ipc", new_ipc, false, STREAM_CAN, STREAM_CAN, "ipc://"},
+    {"mem", new_mem, false, STREAM_CAN, STREAM_CAN, "mem://"},
+    {"inproc", new_inproc, true, SOCKET_CAN | STINT__CAN_CHURN, SOCKET_CAN | STINT__CAN_CHURN,
+     NULL},
+    {"ws", new_ws, true, SOCKET_CAN, SOCKET_CAN, "ws://127.0.0.1:99999/x"},
+    {"nng+tcp", new_nng_tcp, false, SOCKET_CAN, SOCKET_CAN | STINT__CAN_PORT_ZERO,
      "nng+tcp://127.0.0.1:99999"},
-    {"nng+ipc", new_nng_ipc, false, false, SOCKET_CAN, SOCKET_CAN, NULL},
+    {"nng+ipc", new_nng_ipc, false, SOCKET_CAN, SOCKET_CAN, NULL},
 };
 
 const struct scheme *scheme_find(const char *name)
