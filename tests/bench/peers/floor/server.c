@@ -59,7 +59,7 @@ int main(int argc, char **argv)
         die("malloc", "frame");
     server_ready();
     for (;;) {
-        int fd = accept4(lfd, NULL, NULL, SOCK_CLOEXEC);
+        int fd = accept(lfd, NULL, NULL);
         if (fd < 0)
             die_errno("accept");
         no_delay(fd, &a);
