@@ -48,6 +48,18 @@ static void settle(stint_call *call)
     stint__server_leave(call->server);
 }
 
+/* The reply cannot be sent: it is larger than the client takes, or there is no memory. */
+static void send_instead(stint_call *call, const stint_error *why)
+{
+    stint_error told;
+    stint_error_set(&told, why->code, "the reply of %s was not sent: %s", call->entry->method->path,
+                    why->message);
+    const struct stint__refusal refusal = {why->code, why->reason, told.message, false};
+    stint__refuse_request(call->conn, &call->to, call->call_id, &refusal);
+    stint__log_write(&call->server->logger, stint_now(), STINT_LOG_WARN, "%s: %s",
+                     stint__conn_peer(call->conn), told.message);
+}
+
 static void send(stint_call *call, const stint_error *outcome, struct stint__slice payload,
                  struct stint__buf *owner)
 {
@@ -68,11 +80,8 @@ static void send(stint_call *call, const stint_error *outcome, struct stint__sli
         e.metadata = call->reply_metadata;
     }
     stint_error err;
-    stint_code code = stint__conn_reply(call->conn, &call->to, &e, &err);
-    if (code != STINT_OK && code != STINT_UNAVAILABLE)
-        stint__log_write(&call->server->logger, stint_now(), STINT_LOG_WARN,
-                         "the reply of %s to %s was not sent: %s", call->entry->method->path,
-                         stint__conn_peer(call->conn), err.message);
+    if (stint__conn_reply(call->conn, &call->to, &e, &err) == STINT_RESOURCE_EXHAUSTED)
+        send_instead(call, &err);
     settle(call);
 }
 

@@ -88,6 +88,8 @@ void stint__pipe_put_control_locked(struct stint__pipe *p, const struct stint__s
                                     enum stint__kind kind, uint32_t features)
 {
     struct stint__envelope e = {.kind = kind, .features = features};
+    if (features != 0)
+        e.max_message = p->end->opts.max_message;
     (void)!stint__pipe_put_locked(p, stack, &e, stint__envelope_header_size(&e));
 }
 
@@ -464,11 +466,18 @@ void stint__pipe_start_unlock(struct stint__pipe *p)
     stint__pipe_flush_unlock(p);
 }
 
-void stint__pipe_set_features_locked(struct stint__pipe *p, unsigned features)
+void stint__pipe_set_features_locked(struct stint__pipe *p, const struct stint__envelope *e)
 {
-    p->features = features;
+    p->features = e->features;
+    p->peer_max = e->max_message;
     if (is_open(p))
         stint__pipe_timer_arm_locked(p);
+}
+
+size_t stint__pipe_max_message(const struct stint__pipe *p)
+{
+    size_t own = p->end->opts.max_message;
+    return p->peer_max != 0 && p->peer_max < own ? (size_t)p->peer_max : own;
 }
 
 void stint__pipe_close_locked(struct stint__pipe *p, const stint_error *why)

@@ -75,6 +75,7 @@ struct stint__pipe {
     bool heard;        /* a frame has come */
     uint64_t mark;     /* 0, or the position in the outbox to report */
     unsigned features; /* the peer's, once known */
+    uint64_t peer_max; /* the largest payload that the peer takes; 0: unknown */
     stint_time since;  /* when the state, or `broken`, became what it is */
     stint_time up_at;
     stint_time last_read, last_written, pinged;
@@ -122,8 +123,12 @@ void stint__pipe_flush_unlock(struct stint__pipe *p);
  * In a thread of the transport that has a reference. */
 void stint__pipe_run_unlock(struct stint__pipe *p);
 
-/* The peer's features have become known: heartbeats may start. */
-void stint__pipe_set_features_locked(struct stint__pipe *p, unsigned features);
+/* The peer's features, and what else it says beside them, have become known: heartbeats may start.
+ */
+void stint__pipe_set_features_locked(struct stint__pipe *p, const struct stint__envelope *e);
+
+/* The largest payload that may be sent: what both sides take. */
+size_t stint__pipe_max_message(const struct stint__pipe *p);
 
 /* Asks for `marked`. False: nothing waits to be written, it will not be called. Without the lock.
  */

@@ -61,8 +61,9 @@ static stint_code submit_locked(struct stint__client_pipe *c, struct stint__exch
         return not_connected(c, err);
     const struct stint__transport_options *opts = &c->pipe.end->opts;
     e->features = c->pipe.features == 0 ? STINT__FEATURES_ALL : 0;
+    e->max_message = c->pipe.features == 0 ? opts->max_message : 0;
     size_t header_size = stint__envelope_header_size(e);
-    stint_code code = stint__outgoing_check(e, header_size, opts->max_message, err);
+    stint_code code = stint__outgoing_check(e, header_size, stint__pipe_max_message(&c->pipe), err);
     if (code != STINT_OK)
         return code;
     size_t waiting = stint__outbox_size(&c->pipe.out);
@@ -172,10 +173,10 @@ static void on_reply(struct stint__client_pipe *c, const struct stint__sp_stack 
     }
 }
 
-static void on_hello(struct stint__client_pipe *c, unsigned features)
+static void on_hello(struct stint__client_pipe *c, const struct stint__envelope *e)
 {
     pthread_mutex_lock(c->pipe.lock);
-    stint__pipe_set_features_locked(&c->pipe, features);
+    stint__pipe_set_features_locked(&c->pipe, e);
     unsigned n = c->n_cancels;
     c->n_cancels = 0;
     for (unsigned i = 0; i < n; i++)
@@ -205,7 +206,7 @@ static stint_code on_frame(struct stint__pipe *p, const struct stint__sp_stack *
         on_reply(c, stack, in);
         return STINT_OK;
     case STINT__KIND_HELLO:
-        on_hello(c, in->env.features);
+        on_hello(c, &in->env);
         return STINT_OK;
     case STINT__KIND_GOAWAY:
         on_goaway(c);

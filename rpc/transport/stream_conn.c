@@ -38,7 +38,7 @@ void stint__server_pipe_goaway(struct stint__server_pipe *c)
 }
 
 static void hello(struct stint__server_pipe *c, const struct stint__sp_stack *stack,
-                  unsigned features)
+                  const struct stint__envelope *e)
 {
     bool direct = stack->len == 4;
     pthread_mutex_lock(c->pipe.lock);
@@ -46,7 +46,7 @@ static void hello(struct stint__server_pipe *c, const struct stint__sp_stack *st
     if (!known && stint__pipe_is_up(&c->pipe))
         stint__pipe_put_control_locked(&c->pipe, stack, STINT__KIND_HELLO, STINT__FEATURES_ALL);
     if (!known && direct)
-        stint__pipe_set_features_locked(&c->pipe, features);
+        stint__pipe_set_features_locked(&c->pipe, e);
     stint__pipe_flush_unlock(&c->pipe);
     /* Draining looks at the features, and this at draining, each after its own is set. */
     if (!known && direct && atomic_load(&c->acceptor->draining))
@@ -62,7 +62,7 @@ static stint_code on_frame(struct stint__pipe *p, const struct stint__sp_stack *
     switch (in->env.kind) {
     case STINT__KIND_REQUEST:
         if (in->env.features != 0)
-            hello(c, stack, in->env.features);
+            hello(c, stack, &in->env);
         events->request(events->arg, c->data, conn_of(c), &to, in);
         return STINT_OK;
     case STINT__KIND_CANCEL:
@@ -143,14 +143,12 @@ stint_code stint__stream_conn_reply(struct stint__conn *conn, const struct stint
     struct stint__pipe *p = pipe_of(conn);
     e->features = 0;
     size_t header_size = stint__envelope_header_size(e);
-    stint_code code = stint__outgoing_check(e, header_size, p->end->opts.max_message, err);
-    if (code != STINT_OK)
-        return code;
     pthread_mutex_lock(p->lock);
-    if (!stint__pipe_is_up(p))
+    stint_code code = stint__outgoing_check(e, header_size, stint__pipe_max_message(p), err);
+    if (code == STINT_OK && !stint__pipe_is_up(p))
         code = stint__transport_error(err, STINT_UNAVAILABLE, STINT_REASON_CONNECTION_LOST,
                                       "%s: the connection is gone", stint__stream_peer(p->stream));
-    else if (!stint__pipe_put_locked(p, &to->stack, e, header_size))
+    else if (code == STINT_OK && !stint__pipe_put_locked(p, &to->stack, e, header_size))
         code = stint_error_set(err, STINT_RESOURCE_EXHAUSTED, "out of memory");
     stint__pipe_flush_unlock(p);
     return code;

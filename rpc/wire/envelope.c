@@ -127,6 +127,7 @@ static struct writer encode(struct writer w, const struct stint__envelope *e)
     w = put_uint(w, 11, e->criticality != 0, e->criticality);
     w = put_fixed64(w, 12, e->sent_boottime_ns);
     w = put_fixed64(w, 13, e->boot_domain);
+    w = put_uint(w, 14, e->max_message != 0, e->max_message);
     if (e->metadata != NULL)
         w = put_metadata(w, e->metadata);
     w = put_uint(w, 20, e->code != 0, e->code);
@@ -193,6 +194,7 @@ static const struct spec specs[PAYLOAD + 1] = {
     [11] = SPEC(criticality, VARINT, UINT32, 0),
     [12] = SPEC(sent_boottime_ns, I64, UINT64, 0),
     [13] = SPEC(boot_domain, I64, UINT64, 0),
+    [14] = SPEC(max_message, VARINT, UINT64, 0),
     [METADATA] = SPEC(metadata, LEN, ENTRY, 0),
     [20] = SPEC(code, VARINT, UINT32, 0),
     [21] = SPEC(message, LEN, TEXT, STINT__MESSAGE_MAX),

@@ -148,6 +148,42 @@ static void too_large_a_reply_is_an_error_not_a_broken_connection(void **state)
     probe_stop(&p);
 }
 
+/* Each side knows what the other takes once HELLO has come. */
+static void the_smaller_limit_of_both_sides_counts(void **state)
+{
+    (void)state;
+    struct probe p;
+    probe_init(&p);
+    p.sopts.max_message = 1000;
+    probe_start(&p, url);
+    probe_free(probe_call(&p, probe_v1_probe_work, stint_ctx_background(), NULL, STINT_OK, NULL));
+    static uint8_t big[1001];
+    Probe__V1__Request req = PROBE__V1__REQUEST__INIT;
+    req.payload.data = big;
+    req.payload.len = sizeof big;
+    stint_error err;
+    probe_call(&p, probe_v1_probe_work, stint_ctx_background(), &req, STINT_RESOURCE_EXHAUSTED,
+               &err);
+    assert_int_equal(err.reason, STINT_REASON_MESSAGE_TOO_LARGE);
+    assert_int_equal(err.origin, STINT_ORIGIN_LOCAL);
+    probe_stop(&p);
+
+    probe_init(&p);
+    p.copts.max_message = 1000;
+    probe_start(&p, url);
+    Probe__V1__Request ask = PROBE__V1__REQUEST__INIT;
+    ask.reply_size = 1001;
+    probe_call(&p, probe_v1_probe_work, stint_ctx_background(), &ask, STINT_RESOURCE_EXHAUSTED,
+               &err);
+    assert_int_equal(err.reason, STINT_REASON_MESSAGE_TOO_LARGE);
+    assert_int_equal(err.origin, STINT_ORIGIN_PEER);
+    probe_free(probe_call(&p, probe_v1_probe_work, stint_ctx_background(), NULL, STINT_OK, NULL));
+    stint_channel_stats stats = {.size = sizeof stats};
+    stint_channel_stats_get(p.ch, &stats);
+    assert_int_equal(stats.connects, 1);
+    probe_stop(&p);
+}
+
 static void large_messages_pass(void **state)
 {
     (void)state;
@@ -270,6 +306,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(unknown_methods_are_unimplemented),
         cmocka_unit_test(too_large_is_refused_before_sending),
         cmocka_unit_test(too_large_a_reply_is_an_error_not_a_broken_connection),
+        cmocka_unit_test(the_smaller_limit_of_both_sides_counts),
         cmocka_unit_test(large_messages_pass),
         cmocka_unit_test(async_done_runs_once),
         cmocka_unit_test(a_blocking_call_in_done_is_refused),

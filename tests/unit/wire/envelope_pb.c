@@ -63,6 +63,7 @@ const char *envelope_difference(const struct stint__envelope *e, const Stint__Rp
         {"criticality", e->criticality == (uint32_t)pb->criticality},
         {"sent_boottime_ns", e->sent_boottime_ns == pb->sent_boottime_ns},
         {"boot_domain", e->boot_domain == pb->boot_domain},
+        {"max_message", e->max_message == pb->max_message},
         {"metadata", same_metadata(e, pb)},
         {"code", e->code == (pb->code <= STINT_UNAUTHENTICATED ? pb->code : STINT_UNKNOWN)},
         {"message", same_text(e->message, pb->message)},

@@ -109,6 +109,7 @@ static struct stint__envelope any_envelope(struct random *r, const stint_metadat
         .criticality = (uint32_t)any_uint(r, 31),
         .sent_boottime_ns = any_uint(r, 64),
         .boot_domain = any_uint(r, 64),
+        .max_message = any_uint(r, 64),
         .metadata = md,
         .code = (uint32_t)(next(r) % 17),
         .reason = (uint32_t)any_uint(r, 32),
@@ -199,6 +200,7 @@ static void assert_same_scalars(const struct stint__envelope *a, const struct st
     assert_int_equal(a->criticality, b->criticality);
     assert_int_equal(a->sent_boottime_ns, b->sent_boottime_ns);
     assert_int_equal(a->boot_domain, b->boot_domain);
+    assert_int_equal(a->max_message, b->max_message);
     assert_int_equal(a->code, b->code);
     assert_int_equal(a->reason, b->reason);
     assert_int_equal(a->not_executed, b->not_executed);
@@ -359,8 +361,8 @@ static void every_truncation_is_refused_or_decodes_alike(void **state)
         whole += assert_agrees_with_protobuf((struct stint__slice){cut, len});
         free(cut);
     }
-    /* Before each of the 23 fields, and at the end. */
-    assert_int_equal(whole, 24);
+    /* Before each of the 24 fields, and at the end. */
+    assert_int_equal(whole, 25);
     bytes_free(&frame);
 }
 

@@ -14,16 +14,17 @@ static const struct {
     uint32_t number;
     enum stint__wire_type type;
 } singular[] = {
-    {"kind", 1, STINT__WIRE_VARINT},          {"call_id", 2, STINT__WIRE_VARINT},
-    {"features", 3, STINT__WIRE_VARINT},      {"method", 4, STINT__WIRE_LEN},
-    {"budget_us", 5, STINT__WIRE_VARINT},     {"trace_id", 6, STINT__WIRE_LEN},
-    {"span_id", 7, STINT__WIRE_LEN},          {"request_id", 8, STINT__WIRE_LEN},
-    {"hop", 9, STINT__WIRE_VARINT},           {"attempt", 10, STINT__WIRE_VARINT},
-    {"criticality", 11, STINT__WIRE_VARINT},  {"sent_boottime_ns", 12, STINT__WIRE_I64},
-    {"boot_domain", 13, STINT__WIRE_I64},     {"code", 20, STINT__WIRE_VARINT},
-    {"message", 21, STINT__WIRE_LEN},         {"details", 22, STINT__WIRE_LEN},
-    {"not_executed", 23, STINT__WIRE_VARINT}, {"pushback_us", 24, STINT__WIRE_VARINT},
-    {"needed_us", 25, STINT__WIRE_VARINT},    {"reason", 26, STINT__WIRE_VARINT},
+    {"kind", 1, STINT__WIRE_VARINT},         {"call_id", 2, STINT__WIRE_VARINT},
+    {"features", 3, STINT__WIRE_VARINT},     {"method", 4, STINT__WIRE_LEN},
+    {"budget_us", 5, STINT__WIRE_VARINT},    {"trace_id", 6, STINT__WIRE_LEN},
+    {"span_id", 7, STINT__WIRE_LEN},         {"request_id", 8, STINT__WIRE_LEN},
+    {"hop", 9, STINT__WIRE_VARINT},          {"attempt", 10, STINT__WIRE_VARINT},
+    {"criticality", 11, STINT__WIRE_VARINT}, {"sent_boottime_ns", 12, STINT__WIRE_I64},
+    {"boot_domain", 13, STINT__WIRE_I64},    {"max_message", 14, STINT__WIRE_VARINT},
+    {"code", 20, STINT__WIRE_VARINT},        {"message", 21, STINT__WIRE_LEN},
+    {"details", 22, STINT__WIRE_LEN},        {"not_executed", 23, STINT__WIRE_VARINT},
+    {"pushback_us", 24, STINT__WIRE_VARINT}, {"needed_us", 25, STINT__WIRE_VARINT},
+    {"reason", 26, STINT__WIRE_VARINT},
 };
 #define N_SINGULAR (sizeof singular / sizeof *singular)
 
@@ -158,7 +159,7 @@ static void unknown_fields_are_skipped(void **state)
 {
     (void)state;
     struct bytes b = {0};
-    static const uint32_t numbers[] = {14, 27, 99, 101, STINT__FIELD_NUMBER_MAX};
+    static const uint32_t numbers[] = {15, 27, 99, 101, STINT__FIELD_NUMBER_MAX};
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
         for (int twice = 0; twice < 2; twice++) {
             put_field(&b, numbers[i], STINT__WIRE_VARINT);

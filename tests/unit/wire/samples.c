@@ -37,6 +37,7 @@ struct bytes sample_frame(void)
         .criticality = 4,
         .sent_boottime_ns = 123456789,
         .boot_domain = 42,
+        .max_message = 4096,
         .metadata = md,
         .code = STINT_ABORTED,
         .reason = STINT_REASON_QUEUE_FULL,
