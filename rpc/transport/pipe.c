@@ -369,11 +369,11 @@ static void run_locked(struct stint__pipe *p)
 static void run_unlock(struct stint__pipe *p, int reads_on)
 {
     for (;;) {
+        write_locked(p); /* from which work may follow */
         while (!p->running && has_work_locked(p)) {
             run_locked(p);
             write_locked(p);
         }
-        write_locked(p);
         bool read = !p->running && want_read_locked(p);
         pthread_mutex_unlock(p->lock);
         if (!read)

@@ -13,7 +13,7 @@
 
 #define LAST_TEXT  300
 #define LARGEST    ((size_t)4 << 20)
-#define QUEUED_MAX ((size_t)64 << 10)
+#define QUEUED_MAX ((size_t)4 << 20)
 
 struct server {
     struct stint__acceptor *acceptor;
@@ -448,8 +448,11 @@ static void who_does_not_read_is_not_read_from_and_loses_nothing(struct cluster 
     /* What was read is bounded by what may be queued and what sockets hold. */
     assert_true(event_count(&s.requests) < sent);
     stint__acceptor_flush(s.acceptor, on_flushed, &s.flushed);
-    assert_int_equal(event_count(&s.flushed), 0);
-    for (uint32_t id = 1; id <= sent; id++)
+    /* More than sockets hold, less than is queued: the server has written some of it. */
+    for (uint32_t id = 1; id <= 200; id++)
+        assert_int_equal(raw_expect_kind(fd, true, STINT__KIND_REPLY), id);
+    assert_false(event_wait_ms(&s.flushed, 1, 50));
+    for (uint32_t id = 201; id <= sent; id++)
         assert_int_equal(raw_expect_kind(fd, true, STINT__KIND_REPLY), id);
     event_wait(&s.flushed, 1);
     assert_int_equal(event_count(&s.requests), sent);

@@ -14,7 +14,9 @@
 #include "raw.h"
 #include "transport.h"
 
-#define HEARTBEAT STINT_MS(500)
+#define HEARTBEAT  STINT_MS(500)
+#define QUEUED_MAX ((size_t)64 << 10)
+#define REPLY_SIZE 4000
 
 struct side {
     struct stint__peer *peer;
@@ -54,8 +56,10 @@ static void *on_opened(void *arg, struct stint__conn *conn)
 static void on_request(void *arg, void *conn_data, struct stint__conn *conn,
                        const struct stint__reply_to *to, const struct stint__incoming *in)
 {
+    static const uint8_t payload[REPLY_SIZE];
     (void)arg, (void)conn_data, (void)in;
-    struct stint__envelope e = {.kind = STINT__KIND_REPLY};
+    struct stint__envelope e = {
+        .kind = STINT__KIND_REPLY, .has_payload = true, .payload = {payload, sizeof payload}};
     (void)!stint__conn_reply(conn, to, &e, NULL);
 }
 
@@ -109,7 +113,8 @@ static void open_peer(struct side *s, const char *url)
 
 static void open_acceptor(struct side *s, const char *url)
 {
-    struct stint__transport_options opts = {.heartbeat = HEARTBEAT, .log = {on_log, s}};
+    struct stint__transport_options opts = {
+        .heartbeat = HEARTBEAT, .max_queued = QUEUED_MAX, .log = {on_log, s}};
     struct stint__acceptor_events events = {s, on_opened, on_request, on_cancel, on_closed};
     side_init(s);
     assert_int_equal(stint__acceptor_open(&s->acceptor, url, &opts, &events, NULL), STINT_OK);
@@ -203,6 +208,54 @@ static void a_stock_peer_may_be_silent_for_ever(struct cluster *c)
     settle(fd); /* nothing came before the PONG */
     close(fd);
     event_wait(&s.down, 1);
+    side_fini(&s);
+}
+
+/* All at once: they are read at once, and their replies are far more than may be queued. */
+static void send_many_requests(int fd)
+{
+    uint8_t bytes[32 * 1000];
+    size_t n = 0;
+    struct stint__sp_stack stack = stint__sp_stack_of(9);
+    struct stint__envelope e = {.kind = STINT__KIND_REQUEST};
+    size_t header = stint__envelope_header_size(&e);
+    for (int i = 0; i < 1000; i++) {
+        n += stint__sp_frame_head(true, stack.len + header, bytes + n);
+        memcpy(bytes + n, stack.bytes, stack.len);
+        stint__envelope_encode_header(&e, bytes + n + stack.len);
+        n += stack.len + header;
+    }
+    raw_send(fd, bytes, n);
+}
+
+/* More than sockets hold: the server has written, and seen that it did, after the first of it was
+ * read. */
+static void read_replies(int fd)
+{
+    for (size_t bytes = 0; bytes < (size_t)800 << 10; bytes += REPLY_SIZE)
+        raw_expect_kind(fd, true, STINT__KIND_REPLY);
+}
+
+static void who_takes_its_replies_lives_although_it_is_not_heard(struct cluster *c)
+{
+    struct side s;
+    const char *url = cluster_ipc_url(c, "s");
+    open_acceptor(&s, url);
+    int fd = raw_connect(url);
+    raw_shake_hands(fd, STINT__SP_REQ, STINT__SP_REP);
+    raw_send_kind(fd, true, 7, STINT__KIND_REQUEST, 1, STINT__FEATURES_ALL);
+    raw_expect_kind(fd, true, STINT__KIND_HELLO);
+    raw_expect_kind(fd, true, STINT__KIND_REPLY);
+    send_many_requests(fd);
+    read_replies(fd); /* they have been read, and from now on the server does not read */
+    for (int i = 0; i < 3; i++) {
+        stint__vclock_advance(HEARTBEAT);
+        read_replies(fd);
+    }
+    assert_int_equal(event_count(&s.down), 0);
+    stint__vclock_advance(2 * HEARTBEAT); /* who takes nothing either is lost */
+    event_wait(&s.down, 1);
+    close(fd);
     side_fini(&s);
 }
 
@@ -343,6 +396,7 @@ int main(void)
         CLUSTER_TEST(a_silent_server_is_lost_after_two_heartbeats),
         CLUSTER_TEST(a_silent_client_is_lost_after_two_heartbeats),
         CLUSTER_TEST(a_stock_peer_may_be_silent_for_ever),
+        CLUSTER_TEST(who_takes_its_replies_lives_although_it_is_not_heard),
         CLUSTER_TEST(a_process_that_was_stopped_gives_the_peer_time),
         CLUSTER_TEST(who_does_not_shake_hands_is_dropped_after_ten_seconds),
         CLUSTER_TEST(a_lost_connection_is_made_again_within_20_ms),
