@@ -4,7 +4,7 @@
 
 #include "hello/v1/hello.stint.h"
 
-/* Never in a hurry with Mr Slow: takes as long as there is, and says how long that was. */
+/* Greets, and says how much time it had. For Slow it would need 30 s. */
 static stint_code greet(void *self, const stint_ctx *ctx, const Hello__V1__GreetRequest *req,
                         Hello__V1__GreetReply *rep, stint_call *call)
 {
