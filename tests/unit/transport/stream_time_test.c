@@ -357,28 +357,48 @@ static void attempts_back_off_to_the_maximum_with_jitter(struct cluster *c)
 
 /* ---- accepting ---- */
 
+/* Takes every descriptor there is below a new limit; returns how many, in fds. */
+static size_t exhaust_descriptors(int like, int fds[], size_t max)
+{
+    struct rlimit limit;
+    assert_return_code(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    fds[0] = dup(like);
+    limit.rlim_cur = (rlim_t)fds[0] + max / 2;
+    assert_return_code(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    size_t n = 1;
+    while (n < max && (fds[n] = dup(like)) >= 0)
+        n++;
+    assert_true(n < max);
+    return n;
+}
+
+static void give_descriptors_back(const int fds[], size_t n, const struct rlimit *limit)
+{
+    for (size_t i = 0; i < n; i++)
+        close(fds[i]);
+    assert_return_code(setrlimit(RLIMIT_NOFILE, limit), 0);
+}
+
 /* The first of the tests: nothing of an earlier one is still to be closed. */
 static void without_descriptors_accepting_pauses_and_goes_on(struct cluster *c)
 {
     struct side s;
     const char *url = cluster_ipc_url(c, "s");
-    struct rlimit old;
+    struct rlimit limit;
+    int fds[64];
     open_acceptor(&s, url);
     int first = raw_connect(url);
     raw_shake_hands(first, STINT__SP_REQ, STINT__SP_REP);
     event_wait(&s.up, 1);
-    assert_return_code(getrlimit(RLIMIT_NOFILE, &old), 0);
+    assert_return_code(getrlimit(RLIMIT_NOFILE, &limit), 0);
     int second = raw_socket(url);
-    int lowest = dup(second); /* the next free one */
-    close(lowest);
-    struct rlimit none = {(rlim_t)lowest, old.rlim_max};
-    assert_return_code(setrlimit(RLIMIT_NOFILE, &none), 0);
+    size_t n = exhaust_descriptors(second, fds, 64);
     raw_connect_socket(second, url);
     event_wait(&s.logged, 1);
     wait_armed();
     stint__vclock_advance(STINT_MS(100)); /* still none */
     event_wait(&s.logged, 2);
-    assert_return_code(setrlimit(RLIMIT_NOFILE, &old), 0);
+    give_descriptors_back(fds, n, &limit);
     wait_armed();
     stint__vclock_advance(STINT_MS(100));
     raw_shake_hands(second, STINT__SP_REQ, STINT__SP_REP);
