@@ -7,7 +7,8 @@
  * cancelled at the pipe's removal, which NNG tells before it dials again.
  *
  * NNG dials and redials by itself. It tells of pipes that are added and removed, not of attempts
- * that failed: so a peer that is not connected a while after it was opened is reported down once.
+ * that failed: so a peer that is not connected a while after it was opened, or after a loss, is
+ * reported down once.
  *
  * Locking: `lock` guards all fields but those set at open; NNG is called under it (see
  * socket_impl.h), callbacks are not. What the user is told goes through `serial`, in the order it
@@ -25,7 +26,7 @@
 #include "nng_impl.h"
 #include "serial.h"
 
-/* How long a new peer may take to connect before it is reported down. */
+/* How long a peer may take to connect, or to connect again, before it is reported down. */
 #define CONNECT_GRACE STINT_MS(250)
 #define MS            STINT_MS(1)
 
@@ -138,16 +139,25 @@ static void grace_over(struct stint__timer *timer)
 {
     struct socket_peer *p = STINT__CONTAINER_OF(timer, struct socket_peer, grace);
     pthread_mutex_lock(&p->lock);
-    p->tell_down = p->tell_down || p->connection == 0;
+    p->tell_down = p->tell_down || !p->up;
     pthread_mutex_unlock(&p->lock);
     stint__serial_post(&p->serial, &p->link_changed);
     stint__serial_run(&p->serial);
+}
+
+static void start_grace_locked(struct socket_peer *p)
+{
+    if (p->closing)
+        return;
+    bool armed = stint__timer_arm(&p->grace, stint_time_add(stint_now(), CONNECT_GRACE));
+    (void)armed; /* without it only one `down` is missing */
 }
 
 static void lost_locked(struct socket_peer *p)
 {
     p->up = false;
     p->tell_down = true;
+    start_grace_locked(p);
     p->in_flight_lost += p->in_flight;
     p->in_flight = 0;
     p->refused = p->tell_ready = false;
@@ -539,8 +549,10 @@ stint_code stint__socket_peer_open(struct stint__peer **ret, const char *url,
         peer_free(p);
         return code;
     }
-    bool armed = stint__timer_arm(&p->grace, stint_time_add(stint_now(), CONNECT_GRACE));
-    (void)armed; /* without it only the first `down` is missing */
+    pthread_mutex_lock(&p->lock);
+    if (!p->up)
+        start_grace_locked(p);
+    pthread_mutex_unlock(&p->lock);
     *ret = (struct stint__peer *)p;
     return STINT_OK;
 }
@@ -548,7 +560,6 @@ stint_code stint__socket_peer_open(struct stint__peer **ret, const char *url,
 static void quiesce(struct socket_peer *p)
 {
     pthread_mutex_lock(&p->lock);
-    p->closing = true;
     STINT_LIST_FOREACH (it, &p->busy)
         nng_aio_cancel(STINT__CONTAINER_OF(it, struct slot, link)->aio);
     while (!stint__list_empty(&p->busy) || p->kicked != 0)
@@ -561,6 +572,9 @@ void stint__socket_peer_stop(struct stint__peer *peer)
     struct socket_peer *p = self(peer);
     if (p->stopped)
         return;
+    pthread_mutex_lock(&p->lock);
+    p->closing = true; /* the timer is not armed again */
+    pthread_mutex_unlock(&p->lock);
     stint__timer_disarm_wait(&p->grace);
     quiesce(p);
     struct stint__list *link;
