@@ -1,7 +1,13 @@
 #include "probe.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
+#include "client_internal.h"
 #include "clock.h"
 #include "net.h"
 #include "unit.h"
@@ -114,6 +120,35 @@ void probe_init(struct probe *p)
     p->copts = (stint_channel_options){.size = sizeof p->copts};
 }
 
+/* A port that nobody listens on at the moment: NNG's WebSockets need one. */
+static unsigned free_port(void)
+{
+    struct sockaddr_in addr = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof addr;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&addr, sizeof addr), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&addr, &len), 0);
+    close(fd);
+    return ntohs(addr.sin_port);
+}
+
+const char *probe_url(int argc, char **argv, const char *otherwise)
+{
+    static char url[128];
+    if (argc < 2)
+        return otherwise;
+    const char *scheme = argv[1];
+    if (strcmp(scheme, "tcp") == 0 || strcmp(scheme, "nng+tcp") == 0)
+        snprintf(url, sizeof url, "%s://127.0.0.1:0", scheme);
+    else if (strcmp(scheme, "ws") == 0)
+        snprintf(url, sizeof url, "ws://127.0.0.1:%u/probe", free_port());
+    else if (strcmp(scheme, "ipc") == 0 || strcmp(scheme, "nng+ipc") == 0)
+        snprintf(url, sizeof url, "%s:///tmp/stint-probe-%d", scheme, (int)getpid());
+    else
+        snprintf(url, sizeof url, "%s://probe", scheme);
+    return url;
+}
+
 void probe_start(struct probe *p, const char *url)
 {
     stint_error err;
@@ -136,6 +171,11 @@ void probe_stop(struct probe *p)
     event_fini(&p->left);
     event_fini(&p->gate);
     event_fini(&p->ticket_there);
+}
+
+bool probe_has_control_frames(const struct probe *p)
+{
+    return (stint__peer_capabilities(p->ch->peer) & STINT__CAN_CANCEL) != 0;
 }
 
 Probe__V1__Reply *probe_call(struct probe *p, probe_stub *stub, const stint_ctx *ctx,

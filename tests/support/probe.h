@@ -25,11 +25,19 @@ struct probe {
     struct leaks before;
 };
 
+/* The URL to serve, for a test that is run over several kinds of address: for its first argument
+ * (mem, ipc, tcp, inproc, ws, nng+ipc, nng+tcp), or `otherwise` if it has none. */
+const char *probe_url(int argc, char **argv, const char *otherwise);
+
 /* Starts both; `url` as for stint_server_listen. Fails the test on any error. */
 void probe_init(struct probe *p);
 void probe_start(struct probe *p, const char *url);
 /* Ends what is there (server, channel: NULL if the test ended them) and checks for leaks. */
 void probe_stop(struct probe *p);
+
+/* Whether more than requests and replies gets through: cancels, limits, farewells. Not over stock
+ * sockets. */
+bool probe_has_control_frames(const struct probe *p);
 
 /* One call of a method by its stub's method number: see probe.c. */
 typedef stint_code probe_stub(const stint_ctx *ctx, stint_channel *ch,

@@ -302,8 +302,7 @@ static void a_closed_channel_says_so(void **state)
 
 int main(int argc, char **argv)
 {
-    if (argc > 1)
-        url = argv[1];
+    url = probe_url(argc, argv, url);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_channel_closes_amid_its_calls),
         cmocka_unit_test(a_channel_closes_while_deadlines_fire),

@@ -4,13 +4,13 @@
 #include "probe.h"
 #include "unit.h"
 
-#define URL "mem://group"
+static const char *url = "mem://group";
 
 static void start(struct probe *p)
 {
     probe_init(p);
     p->sopts.workers = 4;
-    probe_start(p, URL);
+    probe_start(p, url);
 }
 
 static void all_replies_are_there_after_wait(void **state)
@@ -55,8 +55,10 @@ static void the_first_failure_cancels_the_rest(void **state)
     assert_string_equal(err.message, "no such thing");
     assert_null(held);
     assert_null(failed);
-    event_wait(&p.left, 1);
-    assert_int_equal(atomic_load(&p.left_code), STINT_CANCELLED);
+    if (probe_has_control_frames(&p)) {
+        event_wait(&p.left, 1);
+        assert_int_equal(atomic_load(&p.left_code), STINT_CANCELLED);
+    }
     probe_stop(&p);
 }
 
@@ -129,14 +131,17 @@ static void a_wait_that_may_not_block_cancels_and_frees(void **state)
         STINT_OK);
     event_wait(&f.event, 1);
     assert_int_equal(f.code, STINT_FAILED_PRECONDITION);
-    event_wait(&p.left, 1);
-    assert_int_equal(atomic_load(&p.left_code), STINT_CANCELLED);
+    if (probe_has_control_frames(&p)) {
+        event_wait(&p.left, 1);
+        assert_int_equal(atomic_load(&p.left_code), STINT_CANCELLED);
+    }
     event_fini(&f.event);
     probe_stop(&p);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    url = probe_url(argc, argv, url);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_replies_are_there_after_wait),
         cmocka_unit_test(the_first_failure_cancels_the_rest),

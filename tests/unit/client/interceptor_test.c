@@ -9,7 +9,7 @@
 #include "probe.h"
 #include "unit.h"
 
-#define URL "mem://interceptors"
+static const char *url = "mem://interceptors";
 
 STINT_KEY_DECLARE(badge, char)
 STINT_KEY_DEFINE(badge);
@@ -69,7 +69,7 @@ static void run(const stint_interceptor *const *client, const stint_interceptor 
     probe_init(&p);
     p.sopts.interceptors = server;
     p.copts.interceptors = client;
-    probe_start(&p, URL);
+    probe_start(&p, url);
     stint_error err;
     probe_free(probe_call(&p, probe_v1_probe_work, stint_ctx_background(), NULL, code, &err));
     if (code != STINT_OK) {
@@ -121,7 +121,7 @@ static void metadata_reaches_the_server(void **state)
     const stint_interceptor *const only[] = {&see, NULL};
     probe_init(&p);
     p.sopts.interceptors = only;
-    probe_start(&p, URL);
+    probe_start(&p, url);
     probe_call(&p, probe_v1_probe_quick, stint_ctx_background(), NULL, STINT_UNAUTHENTICATED, NULL);
     stint_metadata *md = stint_metadata_new();
     assert_int_equal(stint_metadata_add(md, "token", "a\0b", 3, NULL), STINT_OK);
@@ -152,9 +152,9 @@ static void metadata_and_details_come_back(void **state)
     stint_channel *ch;
     assert_int_equal(stint_server_new(&s, NULL, NULL), STINT_OK);
     assert_int_equal(probe_v1_probe_register(s, &ops, NULL, NULL), STINT_OK);
-    assert_int_equal(stint_server_listen(s, URL, NULL), STINT_OK);
+    assert_int_equal(stint_server_listen(s, url, NULL), STINT_OK);
     assert_int_equal(stint_server_start(s, NULL), STINT_OK);
-    assert_int_equal(stint_channel_open(&ch, URL, NULL, NULL), STINT_OK);
+    assert_int_equal(stint_channel_open(&ch, stint_server_url(s, 0), NULL, NULL), STINT_OK);
     stint_reply_info *info = stint_reply_info_new();
     stint_ctx *ctx =
         stint_ctx_with_call_options(stint_ctx_background(), STINT_CALL_OPTIONS(.reply = info));
@@ -207,7 +207,7 @@ static void end_does_not_run_in_the_thread_that_cancels(void **state)
     const stint_interceptor *const all[] = {&with, NULL};
     probe_init(&p);
     p.copts.interceptors = all;
-    probe_start(&p, URL);
+    probe_start(&p, url);
     stint_ctx *ctx = stint_ctx_with_cancel(stint_ctx_background());
     Probe__V1__Request req = PROBE__V1__REQUEST__INIT;
     req.hold = true;
@@ -224,8 +224,9 @@ static void end_does_not_run_in_the_thread_that_cancels(void **state)
     probe_stop(&p);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    url = probe_url(argc, argv, url);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(they_stack_on_the_client),
         cmocka_unit_test(they_stack_on_the_server),

@@ -6,13 +6,13 @@
 #include "probe.h"
 #include "unit.h"
 
-#define URL "mem://deadline"
+static const char *url = "mem://deadline";
 
 static void start(struct probe *p, uint32_t workers)
 {
     probe_init(p);
     p->sopts.workers = workers;
-    probe_start(p, URL);
+    probe_start(p, url);
 }
 
 static stint_server_stats stats_of(struct probe *p)
@@ -61,7 +61,7 @@ static void no_budget_is_clamped_to_the_servers_maximum(void **state)
     struct probe p;
     probe_init(&p);
     p.sopts.max_timeout = STINT_SECONDS(7);
-    probe_start(&p, URL);
+    probe_start(&p, url);
     Probe__V1__Reply *rep =
         probe_call(&p, probe_v1_probe_work, stint_ctx_background(), NULL, STINT_OK, NULL);
     assert_true(rep->remaining_ns <= STINT_SECONDS(7));
@@ -98,7 +98,7 @@ static void methods_and_channels_have_timeouts_of_their_own(void **state)
     struct probe p;
     probe_init(&p);
     p.copts.default_timeout = STINT_MS(20);
-    probe_start(&p, URL);
+    probe_start(&p, url);
     Probe__V1__Request req = PROBE__V1__REQUEST__INIT;
     req.hold = true;
     probe_call(&p, probe_v1_probe_hasty, stint_ctx_background(), &req, STINT_DEADLINE_EXCEEDED,
@@ -153,7 +153,7 @@ static void a_full_queue_refuses(void **state)
     probe_init(&p);
     p.sopts.workers = 1;
     p.sopts.max_queue = 2;
-    probe_start(&p, URL);
+    probe_start(&p, url);
     Probe__V1__Request gated = PROBE__V1__REQUEST__INIT;
     gated.gated = true;
     for (int i = 0; i < N; i++) {
@@ -224,8 +224,9 @@ static void the_deadline_answers_for_a_ticket(void **state)
     probe_stop(&p);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    url = probe_url(argc, argv, url);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_left_sends_nothing),
         cmocka_unit_test(a_handler_has_no_more_time_than_its_caller),

@@ -7,12 +7,12 @@
 #include "probe.h"
 #include "unit.h"
 
-#define URL "mem://drain"
+static const char *url = "mem://drain";
 
 static void start(struct probe *p)
 {
     probe_init(p);
-    probe_start(p, URL);
+    probe_start(p, url);
 }
 
 static void begin(struct probe *p, bool gated, struct outcome *o)
@@ -154,8 +154,8 @@ static void misuse_gets_a_clear_error(void **state)
     assert_int_equal(probe_v1_probe_register(s, &ops, NULL, &err), STINT_OK);
     assert_int_equal(probe_v1_probe_register(s, &ops, NULL, &err), STINT_ALREADY_EXISTS);
     assert_int_equal(stint_server_listen(s, "carrier-pigeon://roof", &err), STINT_INVALID_ARGUMENT);
-    assert_int_equal(stint_server_listen(s, URL, &err), STINT_OK);
-    assert_int_equal(stint_server_listen(s, URL, &err), STINT_ALREADY_EXISTS);
+    assert_int_equal(stint_server_listen(s, url, &err), STINT_OK);
+    assert_int_equal(stint_server_listen(s, stint_server_url(s, 0), &err), STINT_ALREADY_EXISTS);
     assert_null(stint_server_url(s, 1));
     assert_int_equal(stint_server_start(s, &err), STINT_OK);
     assert_int_equal(stint_server_listen(s, "mem://late", &err), STINT_FAILED_PRECONDITION);
@@ -171,8 +171,9 @@ static void misuse_gets_a_clear_error(void **state)
     assert_int_equal(stint_channel_open(&ch, NULL, NULL, &err), STINT_INVALID_ARGUMENT);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    url = probe_url(argc, argv, url);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(draining_finishes_what_runs_and_refuses_what_comes),
         cmocka_unit_test(draining_gives_up_with_its_context),
