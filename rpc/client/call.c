@@ -16,9 +16,8 @@
 #include "alloc.h"
 #include "random.h"
 
-#define INLINE_PAYLOAD_MAX                                                                         \
-    ((size_t)1024) /* packed behind the call, without a buffer of its own                          \
-                    */
+/* Payloads up to this size are packed behind the call, without a buffer of their own. */
+#define INLINE_PAYLOAD_MAX ((size_t)1024)
 
 /* Set while this thread runs a `done` function: see stint__client_must_not_block. */
 static _Thread_local bool delivering;
@@ -77,8 +76,8 @@ static void wake_waiter(struct stint__client_call *call)
     pthread_mutex_lock(&call->mutex);
     atomic_store(&call->state, STINT__CALL_DONE);
     pthread_mutex_unlock(&call->mutex);
-    pthread_cond_signal(
-        &call->done); /* after the mutex, or the waiter would wake only to wait for it */
+    /* After the mutex, or the waiter would wake only to wait for it. */
+    pthread_cond_signal(&call->done);
 }
 
 /* What every outcome goes through before it is delivered. */
@@ -89,6 +88,8 @@ static void settle(struct stint__client_call *call)
         stint_hook_stop(&call->hook);
     if (call->thunk != NULL && stint__timer_disarm(&call->timer))
         stint__client_call_unref(call);
+    if (call->options.reply != NULL)
+        stint__reply_info_release(call->options.reply);
     stint__channel_count(call->ch, &call->error);
 }
 
@@ -112,10 +113,15 @@ static void finish_elsewhere(struct stint__client_call *call)
     }
     pthread_mutex_lock(&ch->mutex);
     stint__list_push_back(&ch->undelivered, &call->undelivered_link);
-    /* Always armed already (see stint__client_call_deliver_pending), so moving it cannot fail.
-     * Under the mutex: once the call can be delivered the channel may go. */
-    (void)!stint__timer_arm(&ch->delivery, stint_now());
+    /* Under the mutex: once the call can be delivered the channel may go. The timer is armed
+     * already, so that moving it cannot fail, except when memory ran out just as it had fired: then
+     * a delivery here is better than none. */
+    bool armed = stint__timer_arm(&ch->delivery, stint_now());
+    if (!armed)
+        stint__list_unlink(&call->undelivered_link);
     pthread_mutex_unlock(&ch->mutex);
+    if (!armed)
+        deliver(call);
 }
 
 void stint__client_call_deliver_pending(struct stint__timer *t)
@@ -123,8 +129,8 @@ void stint__client_call_deliver_pending(struct stint__timer *t)
     stint_channel *ch = STINT__CONTAINER_OF(t, stint_channel, delivery);
     struct stint__list calls, *link;
     stint__list_init(&calls);
-    /* Armed again before anything is delivered: the place in the timers that it had is still free.
-     */
+    /* Armed again before anything is delivered: the place in the timers that it had is still free,
+     * unless somebody else took it; see finish_elsewhere. */
     (void)!stint__timer_arm(t, STINT__END_OF_TIME);
     pthread_mutex_lock(&ch->mutex);
     stint__list_splice(&calls, &ch->undelivered);
@@ -160,7 +166,8 @@ static void on_cancel(void *arg)
         return;
     stint__client_call_ref(call); /* alive so far, because nobody ends a call while its hook runs */
     stint_ctx_cause(call->ctx, &call->error);
-    if (call->error.code == STINT_DEADLINE_EXCEEDED)
+    /* At its deadline the server gives up by itself; one that is given up earlier must be told. */
+    if (call->has_deadline && !stint_time_before(stint_now(), call->deadline))
         set_expired(call);
     else
         atomic_store(&call->cancel_peer, true);
@@ -266,7 +273,12 @@ static stint_code call_prepare(struct stint__client_call *call, const stint_ctx 
         code = stint__layers_begin(call, err);
     if (code != STINT_OK)
         return code;
-    call->options = stint__client_call_options_of(call->ctx, call->ch);
+    stint_call_options options = stint__client_call_options_of(call->ctx, call->ch);
+    if (options.reply != NULL && !stint__reply_info_take(options.reply))
+        return stint_error_set(err, STINT_FAILED_PRECONDITION,
+                               "the stint_reply_info for %s is in use by another call",
+                               call->method->path);
+    call->options = options; /* from here on the reply info is ours to release */
     set_deadline(call);
     return set_info(call, err);
 }
@@ -279,6 +291,8 @@ static stint_code call_refuse(struct stint__client_call *call, stint_error *err)
         err->origin = STINT_ORIGIN_LOCAL;
     call->error = *err;
     stint__layers_end(call);
+    if (call->options.reply != NULL)
+        stint__reply_info_release(call->options.reply);
     stint__channel_count(call->ch, err);
     stint__channel_leave(call->ch);
     stint__client_call_unref(call);
@@ -317,8 +331,12 @@ static stint_code launch(struct stint__client_call *call, stint_error *err)
     }
     if (code == STINT_OK)
         code = stint__client_call_submit(call, err);
-    if (code == STINT_OK || !stint__client_call_claim(call)) /* claimed: somebody will deliver */
+    if (code == STINT_OK)
         return STINT_OK;
+    if (!stint__client_call_claim(call)) { /* something else has ended it and will deliver */
+        stint_error_clear(err);
+        return STINT_OK;
+    }
     if (call->hooked)
         stint_hook_stop(&call->hook);
     return code;

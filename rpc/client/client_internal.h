@@ -179,6 +179,10 @@ void stint__layers_end(struct stint__client_call *call);
 void stint__client_call_take_reply(struct stint__client_call *call,
                                    const struct stint__incoming *in);
 
+/* Empties the info and takes it for one call. False: another call has it. */
+bool stint__reply_info_take(stint_reply_info *info);
+void stint__reply_info_release(stint_reply_info *info);
+
 /* The options that ctx carries, the channel's defaults filled in. */
 stint_call_options stint__client_call_options_of(const stint_ctx *ctx, const stint_channel *ch);
 

@@ -24,6 +24,6 @@ stint_call_options stint__client_call_options_of(const stint_ctx *ctx, const sti
     stint_call_options o = {.size = sizeof o};
     if (given != NULL)
         o = *given;
-    o.wait_for_ready = o.wait_for_ready || ch->opts.wait_for_ready;
+    o.wait_for_ready = !o.fail_fast && (o.wait_for_ready || ch->opts.wait_for_ready);
     return o;
 }

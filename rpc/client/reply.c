@@ -12,6 +12,7 @@
 #define MEMORY_SLACK  ((size_t)64 * 1024)
 
 struct stint_reply_info {
+    atomic_bool busy; /* a call under way will fill it */
     stint_metadata *metadata;
     void *details;
     size_t details_len;
@@ -26,7 +27,22 @@ static void info_clear(stint_reply_info *info)
 {
     stint_metadata_free(info->metadata);
     stint__free(info->details);
-    *info = (stint_reply_info){0};
+    info->metadata = NULL;
+    info->details = NULL;
+    info->details_len = 0;
+}
+
+bool stint__reply_info_take(stint_reply_info *info)
+{
+    if (atomic_exchange(&info->busy, true))
+        return false;
+    info_clear(info);
+    return true;
+}
+
+void stint__reply_info_release(stint_reply_info *info)
+{
+    atomic_store(&info->busy, false);
 }
 
 void stint_reply_info_free(stint_reply_info *info)
@@ -51,7 +67,6 @@ const void *stint_reply_info_details(const stint_reply_info *info, size_t *ret_l
 static stint_code info_fill(stint_reply_info *info, const struct stint__envelope *e,
                             stint_error *err)
 {
-    info_clear(info);
     if (e->details.len > 0) {
         info->details = stint__alloc(e->details.len);
         if (info->details == NULL)

@@ -121,10 +121,13 @@ static bool send_or_park(struct stint__client_call *call, bool at_front, bool *r
                          stint_error *err)
 {
     *ret_parked = false;
-    for (;;) {
+    for (bool again = false;; again = true) {
         uint64_t epoch = atomic_load(&call->ch->link_epoch);
-        if (send_now(call, err) == STINT_OK)
+        if (send_now(call, err) == STINT_OK) {
+            if (again)
+                stint_error_clear(err);
             return true;
+        }
         bool later =
             err->reason == STINT_REASON_NOT_CONNECTED || err->reason == STINT_REASON_QUEUE_FULL;
         enum parked parked = later ? park(call, epoch, at_front) : MAY_NOT_WAIT;

@@ -66,6 +66,17 @@ void sim_clock_stop(void)
     stint__vclock_uninstall();
 }
 
+bool sim_clock_run_out(void)
+{
+    struct timespec deadline = deadline_in_ms(patience_ms());
+    while (stint__timer_count() > 0) {
+        if (deadline_left_ms(&deadline) == 0)
+            return false;
+        pause_between_looks();
+    }
+    return true;
+}
+
 stint_duration sim_clock_elapsed(void)
 {
     return stint_now().ns - START_NS;

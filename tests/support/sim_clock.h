@@ -10,6 +10,8 @@
 #ifndef STINT_TESTS_SIM_CLOCK_H
 #define STINT_TESTS_SIM_CLOCK_H
 
+#include <stdbool.h>
+
 #include <stint/time.h>
 
 /* Virtual time that may pass at most: if nothing ends before it, the simulation is stuck. */
@@ -20,6 +22,9 @@ void sim_clock_start(void);
 
 /* Stops driving and puts the system's clock back. Nobody may wait for time any more. */
 void sim_clock_stop(void);
+
+/* Lets time pass until no timer is armed. False: something goes on for ever. */
+bool sim_clock_run_out(void);
 
 /* How much virtual time has passed since the start. */
 stint_duration sim_clock_elapsed(void);

@@ -48,18 +48,6 @@ int sim_setup(void **state)
     return 0;
 }
 
-/* Lets time pass until nothing is on its way any more. False: something goes on for ever. */
-static bool let_timers_run_out(void)
-{
-    struct timespec deadline = deadline_in_ms(patience_ms());
-    while (stint__timer_count() > 0) {
-        if (deadline_left_ms(&deadline) == 0)
-            return false;
-        pause_between_looks();
-    }
-    return true;
-}
-
 static bool close_everything(struct sim *s)
 {
     stint__mem_reset(); /* a partition must not hold up the end */
@@ -68,7 +56,7 @@ static bool close_everything(struct sim *s)
     while (s->n_nodes > 0)
         simnode_stop(&s->nodes[--s->n_nodes]);
     stint__net_quiesce();
-    return let_timers_run_out();
+    return sim_clock_run_out();
 }
 
 void sim_run(void **state)

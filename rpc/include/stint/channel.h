@@ -31,8 +31,7 @@ typedef struct stint_channel_options {
     stint_log log;
 } stint_channel_options;
 
-#define STINT_CHANNEL_OPTIONS(...)                                                                 \
-    (&(const stint_channel_options){.size = sizeof(stint_channel_options), __VA_ARGS__})
+#define STINT_CHANNEL_OPTIONS(...) STINT_TEMPORARY(stint_channel_options, __VA_ARGS__)
 
 /* Opens a channel to `target`, a URL: tcp://host:port, ipc:///path, inproc://name,
  * ws://host:port/path, nng+tcp://, nng+ipc://, mem://name. Connects in the background and again
@@ -84,14 +83,16 @@ STINT_API const void *stint_reply_info_details(const stint_reply_info *info, siz
 typedef struct stint_call_options {
     size_t size;
     bool wait_for_ready;
-    stint_reply_info *reply; /* filled before the call ends, for one call at a time; must live
-                                until then */
+    bool fail_fast;          /* the opposite, for channels whose calls wait */
+    stint_reply_info *reply; /* emptied when a call begins and filled before it ends; must live
+                                until then. For one call at a time: a second one is refused with
+                                FAILED_PRECONDITION */
 } stint_call_options;
 
-#define STINT_CALL_OPTIONS(...)                                                                    \
-    (&(const stint_call_options){.size = sizeof(stint_call_options), __VA_ARGS__})
+#define STINT_CALL_OPTIONS(...) STINT_TEMPORARY(stint_call_options, __VA_ARGS__)
 
-/* A child whose calls have these options (copied). */
+/* A child whose calls have these options (copied), instead of those that the parent's calls have.
+ */
 STINT_API STINT_NODISCARD stint_ctx *stint_ctx_with_call_options(const stint_ctx *parent,
                                                                  const stint_call_options *opts);
 

@@ -20,6 +20,20 @@
 #define STINT_HAVE_CLEANUP 0
 #endif
 
+/* The address of a struct that lives as long as the statement it stands in, its `size` and the
+ * named members set: STINT_CHANNEL_OPTIONS and its like. In C++ the names need C++20 and the order
+ * of their declaration. */
+#ifdef __cplusplus
+template <typename T> static inline const T *stint_address_of_temporary(const T &t)
+{
+    return &t;
+}
+#define STINT_TEMPORARY(type, ...)                                                                 \
+    (stint_address_of_temporary<type>(type{.size = sizeof(type), __VA_ARGS__}))
+#else
+#define STINT_TEMPORARY(type, ...) (&(const type){.size = sizeof(type), __VA_ARGS__})
+#endif
+
 #ifdef __cplusplus
 #define STINT_BEGIN_DECLS extern "C" {
 #define STINT_END_DECLS   }

@@ -38,8 +38,7 @@ typedef struct stint_server_options {
     stint_log log;
 } stint_server_options;
 
-#define STINT_SERVER_OPTIONS(...)                                                                  \
-    (&(const stint_server_options){.size = sizeof(stint_server_options), __VA_ARGS__})
+#define STINT_SERVER_OPTIONS(...) STINT_TEMPORARY(stint_server_options, __VA_ARGS__)
 
 /* opts may be NULL. Errors: INVALID_ARGUMENT, RESOURCE_EXHAUSTED. */
 STINT_API STINT_NODISCARD stint_code stint_server_new(stint_server **ret_server,

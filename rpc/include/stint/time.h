@@ -22,10 +22,11 @@ typedef struct stint_time {
     int64_t ns;
 } stint_time;
 
+/* Spans from numbers of any type: STINT_SECONDS(0.5) is half a second. */
 #define STINT_NS(n)            ((stint_duration)(n))
-#define STINT_US(n)            ((stint_duration)(n)*1000)
-#define STINT_MS(n)            ((stint_duration)(n)*1000000)
-#define STINT_SECONDS(n)       ((stint_duration)(n)*1000000000)
+#define STINT_US(n)            ((stint_duration)((n)*INT64_C(1000)))
+#define STINT_MS(n)            ((stint_duration)((n)*INT64_C(1000000)))
+#define STINT_SECONDS(n)       ((stint_duration)((n)*INT64_C(1000000000)))
 #define STINT_DURATION_FOREVER INT64_MAX /* longer than any deadline */
 
 /* The present. Thread-safe, never fails. */

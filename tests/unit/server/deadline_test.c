@@ -1,18 +1,21 @@
 /* deadline_test.c - where a deadline takes effect: before sending, on the way, in the queue, in the
- * handler, in a deferred call; and that nothing runs for a call that is over. */
+ * handler, in a deferred call; and that nothing runs for a call that is over.
+ *
+ * In virtual time, which passes when everybody waits: a slow machine changes nothing. */
 #include <string.h>
 
 #include "patience.h"
 #include "probe.h"
+#include "sim_clock.h"
 #include "unit.h"
 
-static const char *url = "mem://deadline";
+#define URL "mem://deadline"
 
 static void start(struct probe *p, uint32_t workers)
 {
     probe_init(p);
     p->sopts.workers = workers;
-    probe_start(p, url);
+    probe_start(p, URL);
 }
 
 static stint_server_stats stats_of(struct probe *p)
@@ -61,7 +64,7 @@ static void no_budget_is_clamped_to_the_servers_maximum(void **state)
     struct probe p;
     probe_init(&p);
     p.sopts.max_timeout = STINT_SECONDS(7);
-    probe_start(&p, url);
+    probe_start(&p, URL);
     Probe__V1__Reply *rep =
         probe_call(&p, probe_v1_probe_work, stint_ctx_background(), NULL, STINT_OK, NULL);
     assert_true(rep->remaining_ns <= STINT_SECONDS(7));
@@ -98,7 +101,7 @@ static void methods_and_channels_have_timeouts_of_their_own(void **state)
     struct probe p;
     probe_init(&p);
     p.copts.default_timeout = STINT_MS(20);
-    probe_start(&p, url);
+    probe_start(&p, URL);
     Probe__V1__Request req = PROBE__V1__REQUEST__INIT;
     req.hold = true;
     probe_call(&p, probe_v1_probe_hasty, stint_ctx_background(), &req, STINT_DEADLINE_EXCEEDED,
@@ -153,7 +156,7 @@ static void a_full_queue_refuses(void **state)
     probe_init(&p);
     p.sopts.workers = 1;
     p.sopts.max_queue = 2;
-    probe_start(&p, url);
+    probe_start(&p, URL);
     Probe__V1__Request gated = PROBE__V1__REQUEST__INIT;
     gated.gated = true;
     for (int i = 0; i < N; i++) {
@@ -224,19 +227,35 @@ static void the_deadline_answers_for_a_ticket(void **state)
     probe_stop(&p);
 }
 
-int main(int argc, char **argv)
+static int time_starts(void **state)
 {
-    url = probe_url(argc, argv, url);
+    (void)state;
+    sim_clock_start();
+    return 0;
+}
+
+static int time_stops(void **state)
+{
+    (void)state;
+    bool ok = sim_clock_run_out();
+    sim_clock_stop();
+    return ok ? 0 : -1;
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, time_starts, time_stops)
+
+int main(void)
+{
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(nothing_left_sends_nothing),
-        cmocka_unit_test(a_handler_has_no_more_time_than_its_caller),
-        cmocka_unit_test(no_budget_is_clamped_to_the_servers_maximum),
-        cmocka_unit_test(the_handlers_context_ends_with_the_deadline),
-        cmocka_unit_test(methods_and_channels_have_timeouts_of_their_own),
-        cmocka_unit_test(what_expires_in_the_queue_never_runs),
-        cmocka_unit_test(a_full_queue_refuses),
-        cmocka_unit_test(a_deferred_call_is_finished_from_anywhere),
-        cmocka_unit_test(the_deadline_answers_for_a_ticket),
+        TEST(nothing_left_sends_nothing),
+        TEST(a_handler_has_no_more_time_than_its_caller),
+        TEST(no_budget_is_clamped_to_the_servers_maximum),
+        TEST(the_handlers_context_ends_with_the_deadline),
+        TEST(methods_and_channels_have_timeouts_of_their_own),
+        TEST(what_expires_in_the_queue_never_runs),
+        TEST(a_full_queue_refuses),
+        TEST(a_deferred_call_is_finished_from_anywhere),
+        TEST(the_deadline_answers_for_a_ticket),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

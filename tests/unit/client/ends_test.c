@@ -1,0 +1,169 @@
+/* ends_test.c - calls whose ends meet: cancelled while their connection is lost, given up early,
+ * observed by a reply info that is used twice. */
+#include <string.h>
+
+#include "net.h"
+#include "probe.h"
+#include "unit.h"
+
+#define URL "mem://ends"
+
+enum { CALLS = 30 };
+
+/* Calls that are cancelled all at once by the first of them that ends. */
+struct batch {
+    stint_ctx *ctx;
+    struct event ended;
+    atomic_int ends;
+    atomic_bool cancelled;
+};
+
+static void cancel_the_rest(void *arg, stint_code code, Probe__V1__Reply *rep,
+                            const stint_error *err)
+{
+    struct batch *b = arg;
+    (void)code, (void)err;
+    probe_free(rep);
+    atomic_fetch_add(&b->ends, 1);
+    if (!atomic_exchange(&b->cancelled, true))
+        stint_ctx_cancel(b->ctx, STINT_CANCELLED, "one failed");
+    event_raise(&b->ended);
+}
+
+static void a_call_cancelled_while_it_is_lost_ends_once(void **state)
+{
+    (void)state;
+    struct probe p;
+    probe_init(&p);
+    probe_start(&p, URL);
+    Probe__V1__Request req = PROBE__V1__REQUEST__INIT;
+    static uint8_t big[256 * 1024];
+    req.payload.data = big;
+    req.payload.len = sizeof big;
+    for (int round = 0; round < 20; round++) {
+        struct batch b = {.ctx = stint_ctx_with_cancel(stint_ctx_background())};
+        event_init(&b.ended);
+        /* A small window: some requests are under way, most wait, when the connection goes. */
+        stint__mem_set_faults("ends", &(struct stint__mem_faults){.window = 4096});
+        unsigned begun = 0;
+        for (int i = 0; i < CALLS; i++)
+            begun +=
+                probe_v1_probe_work_async(b.ctx, p.ch, &req, cancel_the_rest, &b, NULL) == STINT_OK;
+        stint__mem_cut("ends");
+        event_wait(&b.ended, begun);
+        assert_int_equal(atomic_load(&b.ends), begun);
+        stint_ctx_drop(b.ctx);
+        event_fini(&b.ended);
+    }
+    stint__mem_reset();
+    probe_stop(&p);
+}
+
+static void giving_up_early_tells_the_server(void **state)
+{
+    (void)state;
+    struct probe p;
+    struct outcome o;
+    probe_init(&p);
+    probe_start(&p, URL);
+    outcome_init(&o);
+    Probe__V1__Request req = PROBE__V1__REQUEST__INIT;
+    req.hold = true;
+    stint_ctx *ctx = stint_ctx_with_timeout(stint_ctx_background(), STINT_SECONDS(50));
+    assert_int_equal(probe_v1_probe_work_async(ctx, p.ch, &req, probe_done, &o, NULL), STINT_OK);
+    event_wait(&p.entered, 1);
+    stint_ctx_cancel(ctx, STINT_DEADLINE_EXCEEDED, "my own budget is spent");
+    event_wait(&o.event, 1);
+    assert_int_equal(o.err.code, STINT_DEADLINE_EXCEEDED);
+    assert_non_null(strstr(o.err.message, "my own budget is spent"));
+    event_wait(&p.left, 1);
+    assert_int_equal(atomic_load(&p.left_code), STINT_CANCELLED);
+    stint_ctx_drop(ctx);
+    outcome_fini(&o);
+    probe_stop(&p);
+}
+
+static stint_code with_details(void *self, const stint_ctx *ctx, const Probe__V1__Request *req,
+                               Probe__V1__Reply *rep, stint_call *call)
+{
+    (void)self, (void)ctx, (void)req, (void)rep;
+    assert_int_equal(stint_call_set_details(call, "old", 3), STINT_OK);
+    return STINT_NOT_FOUND;
+}
+
+static void reply_info_is_of_one_call_and_the_last(void **state)
+{
+    (void)state;
+    static const probe_v1_probe_ops details = {.quick = with_details};
+    struct probe p;
+    struct outcome held;
+    stint_server *other;
+    stint_channel *ch;
+    size_t len;
+    stint_error err;
+    probe_init(&p);
+    probe_start(&p, URL);
+    assert_int_equal(stint_server_new(&other, NULL, NULL), STINT_OK);
+    assert_int_equal(probe_v1_probe_register(other, &details, NULL, NULL), STINT_OK);
+    assert_int_equal(stint_server_listen(other, "mem://details", NULL), STINT_OK);
+    assert_int_equal(stint_server_start(other, NULL), STINT_OK);
+    assert_int_equal(stint_channel_open(&ch, "mem://details", NULL, NULL), STINT_OK);
+    stint_reply_info *info = stint_reply_info_new();
+    stint_ctx *ctx =
+        stint_ctx_with_call_options(stint_ctx_background(), STINT_CALL_OPTIONS(.reply = info));
+    Probe__V1__Request req = PROBE__V1__REQUEST__INIT;
+    Probe__V1__Reply *rep;
+    assert_int_equal(probe_v1_probe_quick(ctx, ch, &req, &rep, &err), STINT_NOT_FOUND);
+    assert_non_null(stint_reply_info_details(info, &len));
+
+    /* The next call carries nothing, and shows nothing of the one before. */
+    probe_free(probe_call(&p, probe_v1_probe_quick, ctx, NULL, STINT_OK, NULL));
+    assert_null(stint_reply_info_details(info, &len));
+
+    outcome_init(&held);
+    req.gated = true;
+    assert_int_equal(probe_v1_probe_work_async(ctx, p.ch, &req, probe_done, &held, NULL), STINT_OK);
+    probe_call(&p, probe_v1_probe_quick, ctx, NULL, STINT_FAILED_PRECONDITION, &err);
+    assert_true(err.not_executed);
+    event_raise(&p.gate);
+    event_wait(&held.event, 1);
+    probe_free(probe_call(&p, probe_v1_probe_quick, ctx, NULL, STINT_OK, NULL));
+    outcome_fini(&held);
+    stint_ctx_drop(ctx);
+    stint_reply_info_free(info);
+    stint_channel_close(ch);
+    stint_server_free(other);
+    probe_stop(&p);
+}
+
+static void calls_may_wait_or_fail_fast_one_by_one(void **state)
+{
+    (void)state;
+    stint_channel *ch;
+    stint_error err;
+    Probe__V1__Request req = PROBE__V1__REQUEST__INIT;
+    Probe__V1__Reply *rep;
+    assert_int_equal(stint_channel_open(&ch, "mem://nobody",
+                                        STINT_CHANNEL_OPTIONS(.wait_for_ready = true), NULL),
+                     STINT_OK);
+    stint_ctx *brief = stint_ctx_with_timeout(stint_ctx_background(), STINT_MS(50));
+    assert_int_equal(probe_v1_probe_quick(brief, ch, &req, &rep, &err), STINT_DEADLINE_EXCEEDED);
+    stint_ctx *fast =
+        stint_ctx_with_call_options(stint_ctx_background(), STINT_CALL_OPTIONS(.fail_fast = true));
+    assert_int_equal(probe_v1_probe_quick(fast, ch, &req, &rep, &err), STINT_UNAVAILABLE);
+    assert_true(err.not_executed);
+    stint_ctx_drop(fast);
+    stint_ctx_drop(brief);
+    stint_channel_close(ch);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_call_cancelled_while_it_is_lost_ends_once),
+        cmocka_unit_test(giving_up_early_tells_the_server),
+        cmocka_unit_test(reply_info_is_of_one_call_and_the_last),
+        cmocka_unit_test(calls_may_wait_or_fail_fast_one_by_one),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
