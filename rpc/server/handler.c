@@ -10,6 +10,8 @@
 
 #include "server_internal.h"
 
+#define RESERVES_BELOW 8 /* hops that may have kept theirs back */
+
 void *stint_call_alloc(stint_call *call, size_t n)
 {
     void *p = stint__arena_alloc(&call->arena, n);
@@ -48,12 +50,22 @@ stint_code stint_call_fail(stint_call *call, stint_code code, const char *fmt, .
     return code;
 }
 
+/* Whether there is time for more than an answer. Every hop below keeps a reserve back from the same
+ * deadline, as we do: when it was ours that passed there, as many reserves are left here. */
+static bool has_time(const stint_call *call)
+{
+    stint_time end = call->deadline;
+    (void)stint_ctx_deadline(call->own, &end);
+    stint_duration reserve = stint_time_sub(call->deadline, end);
+    return stint_ctx_err(call->own) == STINT_OK &&
+           stint_time_sub(end, stint_now()) > RESERVES_BELOW * reserve;
+}
+
 stint_code stint_call_fail_from(stint_call *call, const stint_error *cause)
 {
     stint_code code = cause->code;
     stint_reason reason = cause->reason;
-    if (code == STINT_DEADLINE_EXCEEDED && stint_time_before(stint_now(), call->deadline) &&
-        stint_ctx_err(call->own) == STINT_OK) {
+    if (code == STINT_DEADLINE_EXCEEDED && has_time(call)) {
         code = STINT_UNAVAILABLE;
         reason = STINT_REASON_DOWNSTREAM_TIMEOUT;
     }

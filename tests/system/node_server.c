@@ -138,7 +138,9 @@ static void start(struct server *s, int argc, char **argv)
     s->log = log != NULL ? open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600) : -1;
     if (log != NULL && s->log < 0)
         die(log, "cannot open");
-    if (next != NULL && stint_channel_open(&s->next, next, NULL, &err) != STINT_OK)
+    if (next != NULL &&
+        stint_channel_open(&s->next, next, STINT_CHANNEL_OPTIONS(.wait_for_ready = true), &err) !=
+            STINT_OK)
         die(next, err.message);
     if (stint_server_new(&s->server, &opts, &err) != STINT_OK ||
         node_v1_node_register(s->server, &ops, s, &err) != STINT_OK ||

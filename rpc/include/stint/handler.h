@@ -33,8 +33,9 @@ STINT_API stint_code stint_call_fail(stint_call *call, stint_code code, const ch
     STINT_PRINTF(3, 4);
 
 /* Fails with what a downstream call failed with, under this hop's name: keeps the code, except that
- * a DEADLINE_EXCEEDED from below, while this call still has time, becomes UNAVAILABLE with reason
- * DOWNSTREAM_TIMEOUT: it is not this caller's deadline that passed. */
+ * a DEADLINE_EXCEEDED from below, while this call still has time (more than some reply reserves),
+ * becomes UNAVAILABLE with reason DOWNSTREAM_TIMEOUT: it is not this caller's deadline that passed.
+ */
 STINT_API stint_code stint_call_fail_from(stint_call *call, const stint_error *cause);
 
 /* Attaches bytes to the status (a packed message, usually), copied. Errors: RESOURCE_EXHAUSTED. */
