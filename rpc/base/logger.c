@@ -18,11 +18,11 @@ _Static_assert(STINT__LOG_LINES_PER_SECOND <= COUNT_MASK, "the count fits");
 void stint__log_init(struct stint__logger *l, stint_log log)
 {
     l->log = log;
-    atomic_init(&l->window, 0);
-    atomic_init(&l->suppressed, 0);
+    atomic_init(&l->limit.window, 0);
+    atomic_init(&l->limit.suppressed, 0);
 }
 
-static bool admit(struct stint__logger *l, stint_time now)
+static bool admit(struct stint__log_limit *l, stint_time now)
 {
     uint64_t second = (uint64_t)(now.ns / STINT_SECONDS(1)) + 1;
     uint64_t old = atomic_load_explicit(&l->window, memory_order_relaxed);
@@ -37,20 +37,36 @@ static bool admit(struct stint__logger *l, stint_time now)
     }
 }
 
-void stint__log_write(struct stint__logger *l, stint_time now, stint_log_level level,
-                      const char *fmt, ...)
+static STINT_PRINTF(5, 0) void write_line(struct stint__log_limit *limit, const stint_log *log,
+                                          stint_time now, stint_log_level level, const char *fmt,
+                                          va_list args)
 {
-    if (l->log.fn == NULL)
+    if (log->fn == NULL)
         return;
-    if (!admit(l, now)) {
-        atomic_fetch_add(&l->suppressed, 1);
+    if (!admit(limit, now)) {
+        atomic_fetch_add(&limit->suppressed, 1);
         return;
     }
     char line[LINE_SIZE];
+    int n = vsnprintf(line, sizeof line, fmt, args);
+    if (n >= 0)
+        log->fn(log->arg, level, line, atomic_exchange(&limit->suppressed, 0));
+}
+
+void stint__log_write(struct stint__logger *l, stint_time now, stint_log_level level,
+                      const char *fmt, ...)
+{
     va_list args;
     va_start(args, fmt);
-    int n = vsnprintf(line, sizeof line, fmt, args);
+    write_line(&l->limit, &l->log, now, level, fmt, args);
     va_end(args);
-    if (n >= 0)
-        l->log.fn(l->log.arg, level, line, atomic_exchange(&l->suppressed, 0));
+}
+
+void stint__log_write_limited(struct stint__log_limit *limit, const stint_log *log, stint_time now,
+                              stint_log_level level, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    write_line(limit, log, now, level, fmt, args);
+    va_end(args);
 }

@@ -14,10 +14,15 @@
 
 #define STINT__LOG_LINES_PER_SECOND 10
 
-struct stint__logger {
-    stint_log log;
+/* All zero: nothing written yet. */
+struct stint__log_limit {
     atomic_uint_least64_t window;     /* the second it counts, and the lines let through in it */
     atomic_uint_least64_t suppressed; /* lines dropped since the last one let through */
+};
+
+struct stint__logger {
+    stint_log log;
+    struct stint__log_limit limit;
 };
 
 void stint__log_init(struct stint__logger *l, stint_log log);
@@ -25,5 +30,9 @@ void stint__log_init(struct stint__logger *l, stint_log log);
 /* Writes a printf-formatted line, or counts it as suppressed. */
 void stint__log_write(struct stint__logger *l, stint_time now, stint_log_level level,
                       const char *fmt, ...) STINT_PRINTF(4, 5);
+
+/* The same for several logs that share a limit. */
+void stint__log_write_limited(struct stint__log_limit *limit, const stint_log *log, stint_time now,
+                              stint_log_level level, const char *fmt, ...) STINT_PRINTF(5, 6);
 
 #endif

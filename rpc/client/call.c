@@ -211,8 +211,9 @@ static stint_code check_ctx(const stint_ctx *ctx, const stint_method *method, st
     stint_error cause;
     stint_ctx_cause(ctx, &cause);
     stint_error_set(err, code, "%s was not sent: %s", method->path, cause.message);
-    err->reason =
-        code == STINT_DEADLINE_EXCEEDED ? STINT_REASON_EXPIRED_BEFORE_SEND : STINT_REASON_NONE;
+    err->reason = cause.reason;
+    if (cause.reason == STINT_REASON_NONE && code == STINT_DEADLINE_EXCEEDED)
+        err->reason = STINT_REASON_EXPIRED_BEFORE_SEND;
     return code;
 }
 

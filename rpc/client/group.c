@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include <stint/budget.h>
 #include <stint/group.h>
 
 #include "alloc.h"
@@ -37,11 +38,7 @@ stint_group *stint_group_new(const stint_ctx *ctx, stint_duration reserve)
     stint_group *g = stint__alloc_zeroed(sizeof *g);
     if (g == NULL)
         return exhausted();
-    stint_time deadline;
-    if (stint_ctx_deadline(ctx, &deadline))
-        g->ctx = stint_ctx_with_deadline(ctx, stint_time_add(deadline, -reserve));
-    else
-        g->ctx = stint_ctx_with_cancel(ctx);
+    g->ctx = stint_ctx_with_reserve(ctx, reserve);
     pthread_mutex_init(&g->mutex, NULL);
     stint__cond_init(&g->changed);
     return g;

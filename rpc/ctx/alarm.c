@@ -13,7 +13,7 @@ static void deadline_came(struct stint__timer *t)
     stint_ctx *ctx = STINT__CONTAINER_OF(t, struct stint__alarm, timer)->owner;
     if (!stint__ctx_try_ref(ctx))
         return;
-    stint__ctx_end(ctx, STINT_DEADLINE_EXCEEDED, NULL);
+    stint__ctx_expire(ctx);
     stint_ctx_unref(ctx);
 }
 

@@ -11,33 +11,48 @@
 #include <string.h>
 
 #include "alloc.h"
+#include "ctx_internal.h"
 
 static struct stint__cause dropped = {.text = "context dropped"};
 
 /* ---- causes ---- */
 
-/* NULL when out of memory: the code alone must do. */
-static struct stint__cause *cause_new(const char *text)
+/* What is left of a cause when there is no memory for its text: callers act on the reason. */
+static struct stint__cause bare[] = {
+#define BARE(name, number)                                                                         \
+    [number] = {.reason = STINT_REASON_##name, .text = "context ended: " #name},
+    STINT_REASONS(BARE)
+#undef BARE
+};
+
+/* NULL when out of memory for one without a reason: the code alone must do. */
+static struct stint__cause *cause_new(stint_reason reason, const char *text)
 {
     size_t size = strlen(text) + 1;
     struct stint__cause *cause = stint__alloc(sizeof *cause + size);
     if (cause == NULL)
-        return NULL;
+        return reason != STINT_REASON_NONE ? &bare[reason] : NULL;
     atomic_init(&cause->refs, 1);
-    cause->text = memcpy(cause->copy, text, size);
+    cause->reason = reason;
+    cause->text = memcpy(cause + 1, text, size);
     return cause;
+}
+
+static bool is_static(const struct stint__cause *cause)
+{
+    return cause->text != (const char *)(cause + 1);
 }
 
 struct stint__cause *stint__cause_ref(struct stint__cause *cause)
 {
-    if (cause != NULL && cause->text == cause->copy)
+    if (cause != NULL && !is_static(cause))
         atomic_fetch_add_explicit(&cause->refs, 1, memory_order_relaxed);
     return cause;
 }
 
 void stint__cause_unref(struct stint__cause *cause)
 {
-    if (cause != NULL && cause->text == cause->copy &&
+    if (cause != NULL && !is_static(cause) &&
         atomic_fetch_sub_explicit(&cause->refs, 1, memory_order_acq_rel) == 1)
         stint__free(cause);
 }
@@ -127,10 +142,13 @@ static void end_subtree_locked(stint_ctx *root, struct ending *e)
     }
 }
 
-void stint__ctx_end(stint_ctx *ctx, stint_code code, struct stint__cause *cause)
+/* Ends the subtree; then, with no lock held, runs its hooks and ends the extensions that were taken
+ * from it. */
+static void end(stint_ctx *ctx, stint_code code, struct stint__cause *cause, bool expiry)
 {
-    struct stint__list pending;
+    struct stint__list pending, extended;
     stint__list_init(&pending);
+    stint__list_init(&extended);
     struct ending e = {.code = code,
                        .cause = cause,
                        .pending = &pending,
@@ -138,14 +156,29 @@ void stint__ctx_end(stint_ctx *ctx, stint_code code, struct stint__cause *cause)
                        .now = {INT64_MIN}};
     pthread_mutex_lock(&ctx->tree->lock);
     end_subtree_locked(ctx, &e);
+    if (!expiry) {
+        ctx->cancelled = true;
+        stint__ctx_take_extended_locked(ctx, &extended);
+    }
     bool have_hooks = !stint__list_empty(&pending);
     if (have_hooks) /* one of them may release ctx */
         (void)stint_ctx_ref(ctx);
     pthread_mutex_unlock(&ctx->tree->lock);
+    stint__ctx_end_extended(&extended, code, cause);
     if (have_hooks) {
         stint__hooks_run(ctx, &pending);
         stint_ctx_unref(ctx);
     }
+}
+
+void stint__ctx_end(stint_ctx *ctx, stint_code code, struct stint__cause *cause)
+{
+    end(ctx, code, cause, false);
+}
+
+void stint__ctx_expire(stint_ctx *ctx)
+{
+    end(ctx, STINT_DEADLINE_EXCEEDED, NULL, true);
 }
 
 void stint__ctx_end_like(stint_ctx *ctx, const stint_ctx *other)
@@ -154,7 +187,7 @@ void stint__ctx_end_like(stint_ctx *ctx, const stint_ctx *other)
     if (state > STINT__LIVE)
         stint__ctx_end(ctx, (stint_code)state, other->cause);
     else
-        stint__ctx_end(ctx, STINT_DEADLINE_EXCEEDED, NULL);
+        stint__ctx_expire(ctx);
 }
 
 void stint__ctx_born_ended(stint_ctx *ctx, const stint_ctx *other)
@@ -169,8 +202,17 @@ void stint_ctx_cancel(stint_ctx *ctx, stint_code code, const char *text)
 {
     if (ctx == NULL || stint__ctx_is_static(ctx))
         return;
-    struct stint__cause *cause = text != NULL ? cause_new(text) : NULL;
+    struct stint__cause *cause = text != NULL ? cause_new(STINT_REASON_NONE, text) : NULL;
     stint__ctx_end(ctx, code > STINT_OK ? code : STINT_CANCELLED, cause);
+    stint__cause_unref(cause);
+}
+
+void stint__ctx_cancel_with(stint_ctx *ctx, const stint_error *why)
+{
+    if (stint__ctx_is_static(ctx))
+        return;
+    struct stint__cause *cause = cause_new(why->reason, why->message);
+    stint__ctx_end(ctx, why->code, cause);
     stint__cause_unref(cause);
 }
 
@@ -204,12 +246,14 @@ void stint_ctx_cause(const stint_ctx *ctx, stint_error *ret)
 {
     stint_code code = stint_ctx_err(ctx);
     int state = atomic_load_explicit(&ctx->state, memory_order_acquire);
-    if (code == STINT_OK)
+    if (code == STINT_OK) {
         stint_error_clear(ret);
-    else if (state == STINT__EXPIRED)
+    } else if (state == STINT__EXPIRED) {
         (void)stint_error_set(ret, code, "context deadline exceeded");
-    else if (ctx->cause != NULL)
+    } else if (ctx->cause != NULL) {
         (void)stint_error_set(ret, code, "%s", ctx->cause->text);
-    else
+        ret->reason = ctx->cause->reason;
+    } else {
         (void)stint_error_set(ret, code, "context ended: %s", stint_code_name(code));
+    }
 }

@@ -104,6 +104,9 @@ static void fini_kind(stint_ctx *ctx)
     case STINT__CTX_MERGED:
         stint__merged_fini(ctx);
         break;
+    case STINT__CTX_EXTENDED:
+        stint__extended_fini(ctx);
+        break;
     case STINT__CTX_STATIC:
     case STINT__CTX_PLAIN:
     case STINT__CTX_REQUEST:
@@ -178,8 +181,10 @@ static stint_ctx *node_new(const stint_ctx *parent, const struct plan *plan)
     stint__list_init(&ctx->siblings);
     stint__list_init(&ctx->children);
     stint__list_init(&ctx->hooks);
-    if (plan->top)
+    if (plan->top) {
         pthread_mutex_init(&ctx->tree->lock, NULL);
+        stint__list_init(&ctx->tree->extended);
+    }
     if (plan->own_deadline)
         stint__alarm_init(ctx->alarm, ctx);
     atomic_fetch_add_explicit(&live_count, 1, memory_order_relaxed);

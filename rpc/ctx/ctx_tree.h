@@ -34,11 +34,12 @@ enum {
 
 #define STINT__NEVER ((stint_time){INT64_MAX})
 
-/* Why a context was ended, shared by everything that ended with it. */
+/* Why a context was ended, shared by everything that ended with it. The text stands behind it,
+ * unless it is static. */
 struct stint__cause {
     atomic_uint refs; /* 0: static */
+    stint_reason reason;
     const char *text;
-    char copy[];
 };
 
 struct stint__value {
@@ -59,6 +60,7 @@ struct stint__carried {
 /* What is shared by a whole tree; stands behind its top. */
 struct stint__tree {
     pthread_mutex_t lock;
+    struct stint__list extended; /* [tree] what outlives a deadline of this tree: see extend.c */
 };
 
 /* Ends a context at its deadline, once somebody waits for that; stands behind the context whose own
@@ -77,10 +79,11 @@ enum stint__ctx_kind {
     STINT__CTX_REQUEST,
     STINT__CTX_METADATA,
     STINT__CTX_MERGED,
+    STINT__CTX_EXTENDED,
 };
 
-/* 112 bytes on 64-bit systems: small enough for malloc's fast lists (120 bytes in glibc), which is
- * worth half of the time that making and cancelling many takes. */
+/* 120 bytes on 64-bit systems: just small enough for malloc's fast lists (120 bytes in glibc),
+ * which is worth half of the time that making and cancelling many takes. */
 struct stint_ctx {
     atomic_uint refs;
     atomic_int state;
@@ -89,6 +92,7 @@ struct stint_ctx {
     bool linked;  /* is in parent's list of children */
     bool ended;   /* [tree] its hooks have been taken; so it is with everything below */
     bool has_own_alarm;
+    bool cancelled;      /* [tree] somebody has cancelled this one, even if after its deadline */
     stint_time deadline; /* the earliest from here up; STINT__NEVER: none */
     struct stint__tree *tree;
     struct stint__alarm *alarm;           /* for the deadline; NULL: there is none */
@@ -135,8 +139,12 @@ stint_ctx *stint__ctx_or_exhausted(stint_ctx *ctx);
 
 /* ---- cancel.c ---- */
 
-/* Ends ctx and everything below it, and runs their hooks in this thread. `cause` may be NULL. */
+/* Ends ctx and everything below it, extensions too, and runs their hooks in this thread. `cause`
+ * may be NULL. */
 void stint__ctx_end(stint_ctx *ctx, stint_code code, struct stint__cause *cause);
+
+/* The same because its deadline has come, which extensions outlive. */
+void stint__ctx_expire(stint_ctx *ctx);
 
 /* Ends `ctx` as `other`, which is done, has ended. */
 void stint__ctx_end_like(stint_ctx *ctx, const stint_ctx *other);
@@ -162,11 +170,20 @@ void stint__ctx_end_without_alarm(stint_ctx *ctx);
 /* Runs the hooks in `pending`, which were taken from contexts of ctx's tree. */
 void stint__hooks_run(stint_ctx *ctx, struct stint__list *pending);
 
+/* ---- extend.c ---- */
+
+/* Takes the extensions of what is at or below ctx out of the tree's list into `taken`, each with a
+ * reference; to be ended once the lock is released. */
+void stint__ctx_take_extended_locked(const stint_ctx *ctx, struct stint__list *taken);
+void stint__ctx_end_extended(struct stint__list *taken, stint_code code,
+                             struct stint__cause *cause);
+
 /* ---- what the kinds add, released as the context is freed ---- */
 
 void stint__value_fini(stint_ctx *ctx);
 void stint__metadata_fini(stint_ctx *ctx);
 void stint__merged_fini(stint_ctx *ctx);
+void stint__extended_fini(stint_ctx *ctx);
 
 /* ---- fd.c ---- */
 

@@ -65,7 +65,8 @@ stint_code stint_call_fail_from(stint_call *call, const stint_error *cause)
 {
     stint_code code = cause->code;
     stint_reason reason = cause->reason;
-    if (code == STINT_DEADLINE_EXCEEDED && has_time(call)) {
+    bool ours = cause->origin == STINT_ORIGIN_LOCAL && reason == STINT_REASON_INSUFFICIENT_BUDGET;
+    if (code == STINT_DEADLINE_EXCEEDED && !ours && has_time(call)) {
         code = STINT_UNAVAILABLE;
         reason = STINT_REASON_DOWNSTREAM_TIMEOUT;
     }

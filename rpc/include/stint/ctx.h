@@ -79,7 +79,7 @@ STINT_API stint_duration stint_ctx_remaining(const stint_ctx *ctx);
  * Cheap enough for a loop. */
 STINT_API stint_code stint_ctx_err(const stint_ctx *ctx);
 
-/* Fills *ret with why ctx is done (code, message); with "no error" while it is live. */
+/* Fills *ret with why ctx is done (code, reason, message); with "no error" while it is live. */
 STINT_API void stint_ctx_cause(const stint_ctx *ctx, stint_error *ret);
 
 /* A file descriptor that becomes readable when ctx is done, for poll, select and epoll. It belongs

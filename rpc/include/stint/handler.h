@@ -35,7 +35,8 @@ STINT_API stint_code stint_call_fail(stint_call *call, stint_code code, const ch
 /* Fails with what a downstream call failed with, under this hop's name: keeps the code, except that
  * a DEADLINE_EXCEEDED from below, while this call still has time (more than some reply reserves),
  * becomes UNAVAILABLE with reason DOWNSTREAM_TIMEOUT: it is not this caller's deadline that passed.
- */
+ * One that was decided here with INSUFFICIENT_BUDGET stays what it is: this caller did not give
+ * enough. */
 STINT_API stint_code stint_call_fail_from(stint_call *call, const stint_error *cause);
 
 /* Attaches bytes to the status (a packed message, usually), copied. Errors: RESOURCE_EXHAUSTED. */

@@ -2,6 +2,7 @@
 #ifndef STINT_STINT_H
 #define STINT_STINT_H
 
+#include <stint/budget.h>
 #include <stint/channel.h>
 #include <stint/ctx.h>
 #include <stint/group.h>

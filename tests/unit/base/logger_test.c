@@ -65,7 +65,7 @@ static void test_silence(void **state)
     struct stint__logger l;
     stint__log_init(&l, (stint_log){NULL, NULL});
     write_lines(&l, (stint_time){0}, 20);
-    assert_int_equal(atomic_load(&l.suppressed), 0);
+    assert_int_equal(atomic_load(&l.limit.suppressed), 0);
 }
 
 int main(void)
