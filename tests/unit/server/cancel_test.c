@@ -132,6 +132,16 @@ static stint_code forward_briefly(void *self, const stint_ctx *ctx, const Probe_
     return code;
 }
 
+/* The same, but knowing beforehand that it will not do. */
+static stint_code forward_never(void *self, const stint_ctx *ctx, const Probe__V1__Request *req,
+                                Probe__V1__Reply *rep, stint_call *call)
+{
+    stint_ctx *least = stint_ctx_with_minimum(ctx, STINT_SECONDS(3600));
+    stint_code code = forward(self, least, req, rep, call);
+    stint_ctx_drop(least);
+    return code;
+}
+
 struct middle {
     stint_server *server;
     stint_channel *ch;
@@ -139,7 +149,8 @@ struct middle {
 
 static void middle_start(struct middle *m, struct probe *next)
 {
-    static const probe_v1_probe_ops ops = {.work = forward, .later = forward_briefly};
+    static const probe_v1_probe_ops ops = {
+        .work = forward, .later = forward_briefly, .missing = forward_never};
     stint_error err;
     if (stint_server_new(&m->server, NULL, &err) != STINT_OK ||
         probe_v1_probe_register(m->server, &ops, next, &err) != STINT_OK ||
@@ -214,6 +225,27 @@ static void a_timeout_below_is_not_our_own(void **state)
     probe_call(&front, probe_v1_probe_later, ctx, holding(), STINT_UNAVAILABLE, &err);
     assert_int_equal(err.reason, STINT_REASON_DOWNSTREAM_TIMEOUT);
     assert_non_null(strstr(err.message, "probe.v1.Probe/Later"));
+    stint_ctx_drop(ctx);
+    middle_stop(&m);
+    probe_stop(&p);
+}
+
+static void too_little_for_what_is_below_is_the_callers_matter(void **state)
+{
+    (void)state;
+    struct probe p;
+    struct middle m;
+    start(&p);
+    middle_start(&m, &p);
+    struct probe front = {.ch = m.ch};
+    stint_error err;
+    stint_ctx *ctx = stint_ctx_with_timeout(stint_ctx_background(), STINT_SECONDS(60));
+    probe_call(&front, probe_v1_probe_missing, ctx, NULL, STINT_DEADLINE_EXCEEDED, &err);
+    assert_int_equal(err.reason, STINT_REASON_INSUFFICIENT_BUDGET);
+    assert_int_equal(err.origin, STINT_ORIGIN_PEER);
+    assert_false(err.not_executed); /* the middle's handler ran */
+    assert_non_null(strstr(err.message, "at least 3600000.000 ms are needed"));
+    assert_int_equal(atomic_load(&p.executed), 0);
     stint_ctx_drop(ctx);
     middle_stop(&m);
     probe_stop(&p);
@@ -296,6 +328,7 @@ int main(void)
         cmocka_unit_test(cancellation_cascades),
         cmocka_unit_test(the_loss_of_the_caller_cascades),
         cmocka_unit_test(a_timeout_below_is_not_our_own),
+        cmocka_unit_test(too_little_for_what_is_below_is_the_callers_matter),
         cmocka_unit_test(the_canceller_may_hold_locks_that_done_takes),
         cmocka_unit_test(cancelling_races_with_everything),
     };
