@@ -6,45 +6,43 @@
 /* What checkout keeps for itself, so that it can still answer when stock has used up its share. */
 #define RESERVE STINT_MS(20)
 
+/* How the rest is divided; what pricing leaves is stock's. */
+#define PRICING_PERCENT 40
+#define STOCK_PERCENT   60
+
 struct checkout {
     struct shop_service service;
     stint_channel *pricing;
     stint_channel *stock;
 };
 
-/* Pricing may take 40 % of what is left. */
 static stint_code quote(struct checkout *c, const stint_ctx *ctx, const Shop__V1__OrderRequest *req,
                         int64_t *ret_cents, stint_error *err)
 {
     Shop__V1__QuoteRequest ask = SHOP__V1__QUOTE_REQUEST__INIT;
     Shop__V1__QuoteReply *rep = NULL;
-    stint_ctx *share = stint_ctx_with_timeout(ctx, stint_ctx_remaining(ctx) / 10 * 4);
     stint_code code;
 
     ask.sku = req->sku;
     ask.quantity = req->quantity;
-    code = shop_v1_pricing_quote(share, c->pricing, &ask, &rep, err);
+    code = shop_v1_pricing_quote(ctx, c->pricing, &ask, &rep, err);
     if (code == STINT_OK)
         *ret_cents = rep->cents;
     shop__v1__quote_reply__free_unpacked(rep, NULL);
-    stint_ctx_drop(share);
     return code;
 }
 
-/* Stock may take the rest, less the reserve. */
 static stint_code reserve(struct checkout *c, const stint_ctx *ctx,
                           const Shop__V1__OrderRequest *req, stint_error *err)
 {
     Shop__V1__ReserveRequest ask = SHOP__V1__RESERVE_REQUEST__INIT;
     Shop__V1__ReserveReply *rep = NULL;
-    stint_ctx *share = stint_ctx_with_timeout(ctx, stint_ctx_remaining(ctx) - RESERVE);
     stint_code code;
 
     ask.sku = req->sku;
     ask.quantity = req->quantity;
-    code = shop_v1_stock_reserve(share, c->stock, &ask, &rep, err);
+    code = shop_v1_stock_reserve(ctx, c->stock, &ask, &rep, err);
     shop__v1__reserve_reply__free_unpacked(rep, NULL);
-    stint_ctx_drop(share);
     return code;
 }
 
@@ -58,7 +56,9 @@ static stint_code buy(void *self, const stint_ctx *ctx, const Shop__V1__OrderReq
     code = shop_work(&c->service, ctx, call);
     if (code != STINT_OK)
         return code;
-    if (quote(c, ctx, req, &rep->cents, &err) != STINT_OK || reserve(c, ctx, req, &err) != STINT_OK)
+    STINT_BUDGET_WEIGHTED(budget, ctx, RESERVE, PRICING_PERCENT, STOCK_PERCENT);
+    if (quote(c, stint_budget_next(&budget), req, &rep->cents, &err) != STINT_OK ||
+        reserve(c, stint_budget_next(&budget), req, &err) != STINT_OK)
         return shop_give_up(&c->service, ctx, call, &err);
     rep->order_id = stint_call_strdup(call, shop_request_id(ctx));
     return STINT_OK;

@@ -70,9 +70,10 @@ void show_intro(const struct demo *d)
            plain(d));
     printf("   customer --> gateway --> checkout --+--> pricing\n"
            "                                       +--> stock\n\n");
-    show_text("Each call carries what is left of its time, its trace ID and its request ID. "
-              "Checkout gives pricing 40 %% of what it has left, and stock the rest, less a "
-              "reserve for its own answer.");
+    show_text(
+        "Each call carries what is left of its time, its trace ID and its request ID. "
+        "Checkout keeps a reserve for its own answer; of the rest pricing may take 40 %%, and "
+        "stock 60 %% and what pricing leaves.");
 }
 
 void show_title(const struct demo *d, unsigned number, const char *title, const char *text)

@@ -104,11 +104,12 @@ STINT_API void stint_budget_end(stint_budget *b);
 #define STINT_EXTEND_MAX STINT_SECONDS(3600)
 
 /* A context with `timeout` from now, cut to STINT_EXTEND_MAX, even where the parent's deadline is
- * earlier or has passed: for what must be finished although nobody waits for it any more, such as
- * giving back what was reserved. It is done when the parent, or anything above it, is cancelled,
- * be it before the parent's deadline or after; a handler's context is cancelled at the latest when
- * the handler has returned. (For work that must outlive that: stint_ctx_without_cancel and a
- * timeout.) A timeout of zero or less is done at once.
+ * earlier or has passed: for what is worth finishing although the answer comes too late, such as
+ * filling a cache. It is done when the parent, or anything above it, is cancelled, be it before the
+ * parent's deadline or after. The context of a call is cancelled once the call has been answered:
+ * when its handler returns or, if that was deferred, at the caller's deadline at the latest. (What
+ * must be done in any case needs stint_ctx_without_cancel and a timeout.) A timeout of zero or less
+ * is done at once.
  *
  * If it outlives the parent's deadline it is counted (stint_budget_stats) and logged, at
  * STINT_LOG_INFO, with `why`, a few words for people (NULL: none); at most 10 lines a second in the

@@ -1,6 +1,8 @@
 /* calls_test.c - calls under contexts that were given too little. */
+#include <stdatomic.h>
 #include <string.h>
 
+#include "memory.h"
 #include "probe.h"
 #include "unit.h"
 
@@ -92,6 +94,61 @@ static void a_leg_is_what_the_server_gets(void **state)
     probe_stop(&p);
 }
 
+/* A handler that goes on when its time is over, as long as its caller has not gone away. */
+struct tenacious {
+    struct event extended, left;
+    atomic_int expired, then, at_last; /* what contexts said */
+};
+
+static stint_code go_on(void *self, const stint_ctx *ctx, const Probe__V1__Request *req,
+                        Probe__V1__Reply *rep, stint_call *call)
+{
+    struct tenacious *t = self;
+    (void)req;
+    (void)rep;
+    atomic_store(&t->expired, stint_ctx_sleep(ctx, STINT_SECONDS(60)));
+    stint_ctx *more =
+        stint_ctx_extend(ctx, STINT_SECONDS(60), "finish it", (stint_log){NULL, NULL});
+    atomic_store(&t->then, stint_ctx_err(more));
+    event_raise(&t->extended);
+    atomic_store(&t->at_last, stint_ctx_sleep(more, STINT_SECONDS(60)));
+    stint_ctx_drop(more);
+    event_raise(&t->left);
+    return stint_call_fail(call, STINT_DEADLINE_EXCEEDED, "too late");
+}
+
+static void an_extension_in_a_handler_ends_with_its_caller(void **state)
+{
+    (void)state;
+    static const probe_v1_probe_ops ops = {.hasty = go_on};
+    struct tenacious t = {.then = STINT_UNKNOWN};
+    stint_server *server = NULL;
+    stint_channel *ch = NULL;
+    stint_error err;
+    Probe__V1__Reply *rep;
+    Probe__V1__Request req = PROBE__V1__REQUEST__INIT;
+    event_init(&t.extended);
+    event_init(&t.left);
+    if (stint_server_new(&server, NULL, &err) != STINT_OK ||
+        probe_v1_probe_register(server, &ops, &t, &err) != STINT_OK ||
+        stint_server_listen(server, url, &err) != STINT_OK ||
+        stint_server_start(server, &err) != STINT_OK ||
+        stint_channel_open(&ch, url, NULL, &err) != STINT_OK)
+        fail_msg("%s", err.message);
+    assert_int_equal(probe_v1_probe_hasty(stint_ctx_background(), ch, &req, &rep, &err),
+                     STINT_DEADLINE_EXCEEDED);
+    event_wait(&t.extended, 1);
+    stint__mem_cut("budget");
+    event_wait(&t.left, 1);
+    assert_int_equal(atomic_load(&t.expired), STINT_DEADLINE_EXCEEDED);
+    assert_int_equal(atomic_load(&t.then), STINT_OK);
+    assert_int_equal(atomic_load(&t.at_last), STINT_CANCELLED);
+    stint_channel_close(ch);
+    stint_server_free(server);
+    event_fini(&t.left);
+    event_fini(&t.extended);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -99,6 +156,7 @@ int main(void)
         cmocka_unit_test(an_async_call_is_refused_at_once),
         cmocka_unit_test(a_group_with_too_large_a_reserve_sends_nothing),
         cmocka_unit_test(a_leg_is_what_the_server_gets),
+        cmocka_unit_test(an_extension_in_a_handler_ends_with_its_caller),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
