@@ -31,10 +31,10 @@ stint_ctx *stint_ctx_extend(const stint_ctx *parent, stint_duration timeout, con
 {
     stint_time now = stint_now(), old;
     stint_time end = stint_time_add(now, timeout < STINT_EXTEND_MAX ? timeout : STINT_EXTEND_MAX);
-    if (timeout <= 0 || !stint_ctx_deadline(parent, &old) || !stint_time_before(old, end))
+    if (!stint_ctx_deadline(parent, &old) || !stint_time_before(old, end))
         return stint_ctx_with_deadline(parent, end);
     stint_ctx *ctx = stint__ctx_extended(parent, end);
-    if (stint_ctx_err(ctx) != STINT_OK) /* cancelled, or out of memory */
+    if (stint_ctx_err(ctx) != STINT_OK) /* cancelled, no time asked for, or out of memory */
         return ctx;
     stint_duration by = stint_time_sub(end, stint_time_before(old, now) ? now : old);
     count(by);

@@ -96,6 +96,11 @@ static void out_of_memory_extends_nothing(void **state)
     assert_int_equal(stats_now().extended, before.extended);
     stint_ctx *further = stint_ctx_extend(ext, 2 * MS, NULL, (stint_log){NULL, NULL});
     assert_ended(further, STINT_RESOURCE_EXHAUSTED, "out of memory for a context");
+    stint_ctx *below = stint_ctx_with_timeout(ext, MS); /* has a deadline, and a node of its own */
+    stint_ctx *below_ext = stint_ctx_extend(below, 2 * MS, NULL, (stint_log){NULL, NULL});
+    assert_ended(below_ext, STINT_RESOURCE_EXHAUSTED, "out of memory for a context");
+    stint_ctx_drop(below_ext);
+    stint_ctx_drop(below);
     stint_ctx_drop(further);
     stint_ctx_drop(ext);
     stint_ctx_drop(ctx);
