@@ -261,6 +261,7 @@ void stint_server_stats_get(stint_server *s, stint_server_stats *stats)
         stint__acceptor_stats(s->acceptors[i], &t);
         all.malformed += t.malformed;
         all.connections += t.open;
+        all.stalled += t.stalled;
     }
     pthread_mutex_unlock(&s->mutex);
     memcpy(stats, &all, stats->size < sizeof all ? stats->size : sizeof all);

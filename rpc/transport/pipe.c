@@ -4,9 +4,12 @@
  *  - One thread at a time is `running`: it calls functions of the role, without the lock. Others
  *    leave work in `pending` for it. So what comes from reads, writes and closing is in one order.
  *  - At most one read and one write are outstanding. While nobody is running, a pipe that is not
- *    closing has a read outstanding unless it is paused; a pipe that is closing has one always
- *    (on a closed stream it completes at once): its completion is what makes `gone` follow in a
- *    thread of the transport, whoever closed the pipe.
+ *    closing has a read outstanding unless it is paused or has work pending; a pipe that is closing
+ *    has one always (on a closed stream it completes at once): its completion is what makes `gone`
+ *    follow in a thread of the transport, whoever closed the pipe.
+ *  - A pipe pauses between two frames, and reads only when the inbox holds no whole frame. While
+ *    it is paused, it is `full`, so a write is under way or about to be; the one that makes room
+ *    leaves WORK_FRAMES, whoever did it.
  *  - Whatever waits in the outbox is being written, or will be by the running thread at the end of
  *    its batch, unless the pipe is broken or closing.
  *
@@ -27,7 +30,9 @@ enum work {
     WORK_READ = 1 << 0,
     WORK_ROOM = 1 << 1,
     WORK_MARKED = 1 << 2,
-    WORK_GONE = 1 << 3,
+    WORK_FRAMES = 1 << 3,  /* those left in the inbox when it paused */
+    WORK_STALLED = 1 << 4, /* to be reported */
+    WORK_GONE = 1 << 5,
 };
 
 /* The pipe whose callbacks this thread is inside of. */
@@ -80,8 +85,12 @@ void stint__pipe_unref(struct stint__pipe *p)
 bool stint__pipe_put_locked(struct stint__pipe *p, const struct stint__sp_stack *stack,
                             const struct stint__envelope *e, size_t header_size)
 {
-    return stint__outbox_put_frame(&p->out, stint__stream_ipc_framing(p->stream), stack, e,
-                                   header_size);
+    if (!stint__outbox_put_frame(&p->out, stint__stream_ipc_framing(p->stream), stack, e,
+                                 header_size))
+        return false;
+    if (stint__outbox_size(&p->out) > p->end->opts.max_queued)
+        atomic_store_explicit(&p->full, true, memory_order_relaxed);
+    return true;
 }
 
 void stint__pipe_put_control_locked(struct stint__pipe *p, const struct stint__sp_stack *stack,
@@ -103,7 +112,14 @@ static void written_locked(struct stint__pipe *p, size_t count)
         p->mark = 0;
         p->pending |= WORK_MARKED;
     }
-    if (p->want_room && stint__outbox_size(&p->out) <= p->end->opts.max_queued / 2) {
+    if (!p->broken && stint__outbox_size(&p->out) > p->end->opts.max_queued / 2)
+        return;
+    atomic_store_explicit(&p->full, false, memory_order_relaxed);
+    if (p->paused) {
+        p->paused = false;
+        p->pending |= WORK_FRAMES;
+    }
+    if (p->want_room && !p->broken) {
         p->want_room = false;
         p->pending |= WORK_ROOM;
     }
@@ -169,14 +185,31 @@ bool stint__pipe_is_marked(struct stint__pipe *p)
 
 /* ---- reading ---- */
 
+/* Whether the peer is to take what waits for it before anything more of it is looked at. */
+static bool pause_locked(struct stint__pipe *p)
+{
+    if (!p->role->pauses || p->broken || !is_open(p) ||
+        !atomic_load_explicit(&p->full, memory_order_relaxed))
+        return false;
+    p->paused = true;
+    stint__pipe_timer_arm_locked(p);
+    return true;
+}
+
+static bool pause_now(struct stint__pipe *p)
+{
+    if (!atomic_load_explicit(&p->full, memory_order_relaxed))
+        return false;
+    pthread_mutex_lock(p->lock);
+    bool paused = pause_locked(p);
+    pthread_mutex_unlock(p->lock);
+    return paused;
+}
+
 /* Whether to read on; if so it counts as outstanding from here on. */
 static bool want_read_locked(struct stint__pipe *p)
 {
-    if (p->reading || !is_open(p))
-        return false;
-    p->paused =
-        p->role->pauses && !p->broken && stint__outbox_size(&p->out) > p->end->opts.max_queued;
-    if (p->paused)
+    if (p->reading || p->paused || !is_open(p) || pause_locked(p))
         return false;
     p->reading = true;
     stint__pipe_ref(p);
@@ -188,7 +221,7 @@ static void take_read_locked(struct stint__pipe *p)
 {
     p->reading = false;
     p->last_read = p->read_at;
-    if (p->read_op.code == STINT_OK)
+    if (p->read_op.code == STINT_OK && is_open(p))
         p->pending |= WORK_READ;
 }
 
@@ -290,15 +323,12 @@ static bool shake_hands(struct stint__pipe *p)
     return open;
 }
 
-static void read_batch(struct stint__pipe *p)
+static void take_frames(struct stint__pipe *p)
 {
-    stint__inbox_filled(&p->in, p->read_op.count);
-    if (state_of(p) == STINT__PIPE_HANDSHAKE && !shake_hands(p))
-        return;
     bool ipc = stint__stream_ipc_framing(p->stream);
     size_t max_frame =
         p->end->opts.max_message + STINT__HEADER_MAX + sizeof(struct stint__sp_stack);
-    while (state_of(p) == STINT__PIPE_UP) {
+    while (state_of(p) == STINT__PIPE_UP && !pause_now(p)) {
         struct stint__slice frame;
         struct stint__buf *owner;
         stint_error err;
@@ -308,6 +338,13 @@ static void read_batch(struct stint__pipe *p)
         if (next == STINT__SP_BAD || take_frame(p, frame, owner, &err) != STINT_OK)
             close_for(p, &err);
     }
+}
+
+static void read_batch(struct stint__pipe *p)
+{
+    stint__inbox_filled(&p->in, p->read_op.count);
+    if (state_of(p) != STINT__PIPE_HANDSHAKE || shake_hands(p))
+        take_frames(p);
 }
 
 /* ---- running ---- */
@@ -337,6 +374,11 @@ static void do_work(struct stint__pipe *p, unsigned work)
 {
     if (work & WORK_READ)
         read_batch(p);
+    if (work & WORK_FRAMES)
+        take_frames(p);
+    if (work & WORK_STALLED)
+        stint__log_write(&p->end->stalled, stint_now(), STINT_LOG_WARN, "closed the connection: %s",
+                         p->why.message);
     if (work & WORK_ROOM)
         p->role->room(p);
     if (work & WORK_MARKED)
@@ -442,6 +484,7 @@ bool stint__pipe_init(struct stint__pipe *p, struct stint__stream_end *end,
     };
     atomic_init(&p->refs, 1);
     atomic_init(&p->state, STINT__PIPE_HANDSHAKE);
+    atomic_init(&p->full, false);
     stint__timer_init(&p->timer, stint__pipe_timer_fn);
     stint__outbox_init(&p->out);
     uint8_t handshake[STINT__SP_HANDSHAKE_SIZE];
@@ -491,8 +534,15 @@ void stint__pipe_close_locked(struct stint__pipe *p, const stint_error *why)
     if (!p->reading && !p->running) {
         p->reading = true;
         stint__pipe_ref(p);
-        start_read(p);
+        stint__stream_read(p->stream, &p->nothing, 1, &p->read_op); /* the inbox may be full */
     }
+}
+
+void stint__pipe_close_stalled_locked(struct stint__pipe *p, const stint_error *why)
+{
+    stint__count(&p->end->counters.stalled);
+    p->pending |= WORK_STALLED;
+    stint__pipe_close_locked(p, why);
 }
 
 void stint__pipe_shut_down(struct stint__pipe *p, const stint_error *why)

@@ -26,6 +26,7 @@ struct stint__stream_end {
     struct stint__transport_options opts;
     struct stint__transport_counters counters;
     struct stint__logger malformed; /* lines about connections closed for what came on them */
+    struct stint__logger stalled;   /* and for what was not taken */
 };
 
 enum stint__pipe_state {
@@ -39,7 +40,7 @@ struct stint__pipe;
 
 struct stint__pipe_role {
     uint16_t protocol, peer_protocol; /* SP numbers */
-    bool pauses;                      /* stops reading while too much waits to be written */
+    bool pauses;                      /* takes no more frames while too much waits to be written */
     /* The handshake is done. */
     void (*up)(struct stint__pipe *p);
     /* A frame other than PING and PONG. What it returns other than OK closes the pipe as malformed.
@@ -68,7 +69,8 @@ struct stint__pipe {
     unsigned pending;      /* what the thread that is `running` will do */
     bool running;          /* a thread calls functions of the role */
     bool reading, writing; /* outstanding on the stream */
-    bool paused;           /* not reading until the outbox has room */
+    bool paused;           /* neither reading nor handing up frames until the outbox has room */
+    atomic_bool full;      /* from when more waits than may be queued until half of that does */
     bool broken;           /* cannot be written to any more; may still be read from */
     bool want_room;
     bool was_up;
@@ -86,7 +88,8 @@ struct stint__pipe {
     /* Belongs to the thread that is running, or to the read outstanding. */
     struct stint__inbox in;
     stint_time read_at;
-    size_t asked; /* of the last read: how much it was to read at most */
+    size_t asked;    /* of the last read: how much it was to read at most */
+    uint8_t nothing; /* what the last read, on the closed stream, would be to */
 };
 
 /* Makes a pipe over `stream`, with one reference, the role's. It takes over the stream unless it
@@ -140,6 +143,9 @@ bool stint__pipe_is_marked(struct stint__pipe *p);
 void stint__pipe_close_locked(struct stint__pipe *p, const stint_error *why);
 /* The same because of what came on it: counted and logged. Without the lock. */
 void stint__pipe_close_malformed(struct stint__pipe *p, const stint_error *why);
+/* The same because the peer has long taken nothing of what waits for it. With the lock, which must
+ * then be given up by stint__pipe_run_unlock. */
+void stint__pipe_close_stalled_locked(struct stint__pipe *p, const stint_error *why);
 /* Ends the pipe, waits until no other thread is running in it, and has called `gone` when it
  * returns. Without the lock, with a reference; not from one of the role's functions. */
 void stint__pipe_shut_down(struct stint__pipe *p, const stint_error *why);
@@ -147,7 +153,7 @@ void stint__pipe_shut_down(struct stint__pipe *p, const stint_error *why);
 /* ---- pipe_timer.c ---- */
 
 /* Arms the timer for what is next: what is pending, the handshake's limit, heartbeats, the end of a
- * broken pipe. */
+ * pipe that is broken, or paused for too long. */
 void stint__pipe_timer_arm_locked(struct stint__pipe *p);
 void stint__pipe_timer_disarm_locked(struct stint__pipe *p);
 void stint__pipe_timer_fn(struct stint__timer *t);

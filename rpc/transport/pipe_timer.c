@@ -5,14 +5,16 @@
  * looks, and is armed again. Each time it is armed it holds a reference to the pipe, which the
  * function gives up when it has run, or whoever disarms it. All under the pipe's lock.
  *
- * Design notes. Silence counts only if it is the peer's. While this side has stopped reading,
- * progress in writing shows that the peer lives. While it is busy in a callback, or when the timer
- * runs much too late (the whole process was stopped), the answer to a PING may lie in the socket:
- * the peer gets the time again. */
+ * Design notes. Silence counts only if it is the peer's. While this side is paused, progress in
+ * writing shows that the peer lives, and a peer that makes none is lost even if heartbeats are off
+ * or it does not know them: what waits for it is held for it. While it is busy in a callback, or
+ * when the timer runs much too late (the whole process was stopped), the answer to a PING may lie
+ * in the socket: the peer gets the time again. */
 #include "pipe.h"
 
 #define HANDSHAKE_LIMIT STINT_SECONDS(10)
 #define BROKEN_LIMIT    STINT_SECONDS(1)
+#define STALL_LIMIT     STINT_SECONDS(30) /* without heartbeats; with them, two of them */
 
 static const stint_time never = {INT64_MAX};
 
@@ -24,7 +26,18 @@ static stint_time later(stint_time a, stint_time b)
 /* When the peer last showed that it lives. */
 static stint_time alive_locked(const struct stint__pipe *p)
 {
-    return p->paused ? later(p->last_read, p->last_written) : p->last_read;
+    return later(p->last_read, p->last_written);
+}
+
+static bool beats_locked(const struct stint__pipe *p)
+{
+    return p->end->opts.heartbeat > 0 && (p->features & STINT__FEATURE_PING) != 0;
+}
+
+static stint_duration stall_limit(const struct stint__pipe *p)
+{
+    stint_duration heartbeat = p->end->opts.heartbeat;
+    return heartbeat > 0 && heartbeat < INT64_MAX / 2 ? 2 * heartbeat : STALL_LIMIT;
 }
 
 static stint_time due_locked(const struct stint__pipe *p)
@@ -33,8 +46,8 @@ static stint_time due_locked(const struct stint__pipe *p)
         return stint_time_add(p->since, HANDSHAKE_LIMIT);
     if (p->broken)
         return stint_time_add(p->since, BROKEN_LIMIT);
-    if (p->end->opts.heartbeat <= 0 || (p->features & STINT__FEATURE_PING) == 0)
-        return never;
+    if (!beats_locked(p))
+        return p->paused ? stint_time_add(alive_locked(p), stall_limit(p)) : never;
     return stint_time_add(later(alive_locked(p), p->pinged), p->end->opts.heartbeat);
 }
 
@@ -65,15 +78,36 @@ static void close_silent_locked(struct stint__pipe *p, const char *what, stint_d
     stint_error why;
     stint_error_set(&why, STINT_UNAVAILABLE, "%s: %s within %lld ms", stint__stream_peer(p->stream),
                     what, (long long)(limit / STINT_MS(1)));
-    stint__pipe_close_locked(p, &why);
+    if (p->paused)
+        stint__pipe_close_stalled_locked(p, &why);
+    else
+        stint__pipe_close_locked(p, &why);
+}
+
+/* The process was stopped, or the machine is far behind. */
+static bool is_much_too_late(stint_time now, stint_time due, stint_duration limit)
+{
+    return stint_time_sub(now, due) >= limit / 2;
+}
+
+static const char takes_nothing[] = "the peer took nothing of what waits for it";
+
+static void stall_locked(struct stint__pipe *p, stint_time now, stint_time due)
+{
+    stint_duration limit = stall_limit(p);
+    if (is_much_too_late(now, due, limit))
+        p->last_written = now;
+    else
+        close_silent_locked(p, takes_nothing, limit);
 }
 
 static void heartbeat_locked(struct stint__pipe *p, stint_time now, stint_time due)
 {
     stint_duration limit = p->end->opts.heartbeat;
     bool waiting = stint_time_before(alive_locked(p), p->pinged);
-    if (waiting && !p->running && stint_time_sub(now, due) < limit / 2) {
-        close_silent_locked(p, "the peer is silent: no answer to a PING", limit);
+    if (waiting && !p->running && !is_much_too_late(now, due, limit)) {
+        close_silent_locked(
+            p, p->paused ? takes_nothing : "the peer is silent: no answer to a PING", limit);
         return;
     }
     struct stint__sp_stack nobody = stint__sp_stack_of(0);
@@ -94,8 +128,10 @@ void stint__pipe_timer_fn(struct stint__timer *t)
             close_silent_locked(p, "no SP handshake", HANDSHAKE_LIMIT);
         else if (p->broken)
             close_silent_locked(p, "cannot be written to, and did not end", BROKEN_LIMIT);
-        else
+        else if (beats_locked(p))
             heartbeat_locked(p, now, due);
+        else
+            stall_locked(p, now, due);
     }
     if (atomic_load(&p->state) < STINT__PIPE_CLOSING)
         stint__pipe_timer_arm_locked(p);

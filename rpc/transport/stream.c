@@ -9,6 +9,7 @@ void stint__stream_end_init(struct stint__stream_end *end,
     end->object.ops = &stint__stream_transport;
     end->opts = *opts;
     stint__log_init(&end->malformed, opts->log);
+    stint__log_init(&end->stalled, opts->log);
 }
 
 static bool accepts(const char *url)

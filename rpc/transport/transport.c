@@ -204,6 +204,7 @@ void stint__transport_counters_read(const struct stint__transport_counters *c,
         .malformed = atomic_load(&c->malformed),
         .late_replies = atomic_load(&c->late_replies),
         .open = atomic_load(&c->open),
+        .stalled = atomic_load(&c->stalled),
     };
 }
 

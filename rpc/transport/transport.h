@@ -45,13 +45,16 @@ struct stint__transport_options {
     size_t max_message;       /* bytes of one payload; a frame may be STINT__HEADER_MAX longer */
     stint_duration heartbeat; /* silence before a PING, and again before giving up; 0: never */
     stint_duration backoff_min, backoff_max; /* clients */
-    size_t max_queued; /* bytes written and not yet taken by the stream, per connection */
+    /* Bytes put in and not yet taken by the stream, per connection. A client's requests are refused
+     * beyond it; from a client whose replies are beyond it nothing is read or handed up. */
+    size_t max_queued;
     stint_log log;
 };
 
 /* Counters of one peer or acceptor; atomics inside, read as a snapshot. */
 struct stint__transport_stats {
     uint64_t connects, disconnects, malformed, late_replies, open;
+    uint64_t stalled; /* connections closed because the peer did not take what waited for it */
 };
 
 /* A frame as it was read. */
@@ -178,7 +181,8 @@ void stint__acceptor_flush(struct stint__acceptor *a, void (*fn)(void *arg), voi
 void stint__acceptor_close(struct stint__acceptor *a);
 
 /* Sends a reply: as stint__peer_submit about what it copies. Never blocks and never drops: a
- * connection whose client does not read stops being read from instead. Errors: UNAVAILABLE (the
+ * connection whose client does not read stops being read from instead, and is closed when its
+ * client takes nothing for two heartbeats (without heartbeats: 30 s). Errors: UNAVAILABLE (the
  * connection is gone; nobody waits any more), RESOURCE_EXHAUSTED (memory). Thread-safe. */
 STINT_NODISCARD stint_code stint__conn_reply(struct stint__conn *conn,
                                              const struct stint__reply_to *to,

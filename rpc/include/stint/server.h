@@ -98,6 +98,7 @@ typedef struct stint_server_stats {
     uint64_t connections;    /* open now */
     uint64_t inflight;       /* calls now */
     uint64_t accepted;       /* connections ever */
+    uint64_t stalled;        /* connections closed because their client did not read its replies */
 } stint_server_stats;
 
 /* A snapshot of the counters. Thread-safe. */

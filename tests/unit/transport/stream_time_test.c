@@ -17,11 +17,12 @@
 #define HEARTBEAT  STINT_MS(500)
 #define QUEUED_MAX ((size_t)64 << 10)
 #define REPLY_SIZE 4000
+#define MANY       1000
 
 struct side {
     struct stint__peer *peer;
     struct stint__acceptor *acceptor;
-    struct event up, down, logged;
+    struct event up, down, logged, requests;
     stint_error error;
 };
 
@@ -57,10 +58,12 @@ static void on_request(void *arg, void *conn_data, struct stint__conn *conn,
                        const struct stint__reply_to *to, const struct stint__incoming *in)
 {
     static const uint8_t payload[REPLY_SIZE];
-    (void)arg, (void)conn_data, (void)in;
+    (void)conn_data, (void)in;
+    struct side *s = arg;
     struct stint__envelope e = {
         .kind = STINT__KIND_REPLY, .has_payload = true, .payload = {payload, sizeof payload}};
     (void)!stint__conn_reply(conn, to, &e, NULL);
+    event_raise(&s->requests);
 }
 
 static void on_cancel(void *arg, void *conn_data, struct stint__conn *conn,
@@ -89,6 +92,7 @@ static void side_init(struct side *s)
     event_init(&s->up);
     event_init(&s->down);
     event_init(&s->logged);
+    event_init(&s->requests);
     stint__vclock_install((stint_time){STINT_SECONDS(1000)});
 }
 
@@ -99,6 +103,7 @@ static void side_fini(struct side *s)
     event_fini(&s->up);
     event_fini(&s->down);
     event_fini(&s->logged);
+    event_fini(&s->requests);
     assert_int_equal(stint__timer_count(), 0);
     stint__vclock_uninstall();
 }
@@ -111,14 +116,19 @@ static void open_peer(struct side *s, const char *url)
     assert_int_equal(stint__peer_open(&s->peer, url, &opts, &events, NULL), STINT_OK);
 }
 
-static void open_acceptor(struct side *s, const char *url)
+static void open_acceptor_with(struct side *s, const char *url, stint_duration heartbeat)
 {
     struct stint__transport_options opts = {
-        .heartbeat = HEARTBEAT, .max_queued = QUEUED_MAX, .log = {on_log, s}};
+        .heartbeat = heartbeat, .max_queued = QUEUED_MAX, .log = {on_log, s}};
     struct stint__acceptor_events events = {s, on_opened, on_request, on_cancel, on_closed};
     side_init(s);
     assert_int_equal(stint__acceptor_open(&s->acceptor, url, &opts, &events, NULL), STINT_OK);
     assert_int_equal(stint__acceptor_start(s->acceptor, NULL), STINT_OK);
+}
+
+static void open_acceptor(struct side *s, const char *url)
+{
+    open_acceptor_with(s, url, HEARTBEAT);
 }
 
 /* Until everything sent before has been read, at the present time. */
@@ -214,12 +224,12 @@ static void a_stock_peer_may_be_silent_for_ever(struct cluster *c)
 /* All at once: they are read at once, and their replies are far more than may be queued. */
 static void send_many_requests(int fd)
 {
-    uint8_t bytes[32 * 1000];
+    uint8_t bytes[32 * MANY];
     size_t n = 0;
-    struct stint__sp_stack stack = stint__sp_stack_of(9);
     struct stint__envelope e = {.kind = STINT__KIND_REQUEST};
     size_t header = stint__envelope_header_size(&e);
-    for (int i = 0; i < 1000; i++) {
+    for (uint32_t id = 1; id <= MANY; id++) {
+        struct stint__sp_stack stack = stint__sp_stack_of(id);
         n += stint__sp_frame_head(true, stack.len + header, bytes + n);
         memcpy(bytes + n, stack.bytes, stack.len);
         stint__envelope_encode_header(&e, bytes + n + stack.len);
@@ -229,11 +239,17 @@ static void send_many_requests(int fd)
 }
 
 /* More than sockets hold: the server has written, and seen that it did, after the first of it was
- * read. */
+ * read. A PING may stand between the replies. */
 static void read_replies(int fd)
 {
-    for (size_t bytes = 0; bytes < (size_t)800 << 10; bytes += REPLY_SIZE)
-        raw_expect_kind(fd, true, STINT__KIND_REPLY);
+    size_t bytes = 0;
+    while (bytes < (size_t)800 << 10) {
+        struct raw_frame f;
+        raw_receive_frame(fd, true, &f);
+        assert_true(f.env.kind == STINT__KIND_REPLY || f.env.kind == STINT__KIND_PING);
+        bytes += f.env.payload.len;
+        raw_frame_free(&f);
+    }
 }
 
 static void who_takes_its_replies_lives_although_it_is_not_heard(struct cluster *c)
@@ -247,7 +263,7 @@ static void who_takes_its_replies_lives_although_it_is_not_heard(struct cluster 
     raw_expect_kind(fd, true, STINT__KIND_HELLO);
     raw_expect_kind(fd, true, STINT__KIND_REPLY);
     send_many_requests(fd);
-    read_replies(fd); /* they have been read, and from now on the server does not read */
+    read_replies(fd); /* from now on the server reads nothing: there is enough to be written */
     for (int i = 0; i < 3; i++) {
         stint__vclock_advance(HEARTBEAT);
         read_replies(fd);
@@ -255,6 +271,75 @@ static void who_takes_its_replies_lives_although_it_is_not_heard(struct cluster 
     assert_int_equal(event_count(&s.down), 0);
     stint__vclock_advance(2 * HEARTBEAT); /* who takes nothing either is lost */
     event_wait(&s.down, 1);
+    close(fd);
+    side_fini(&s);
+}
+
+static int connect_greedy(struct side *s, const char *url)
+{
+    int fd = raw_connect(url);
+    raw_shake_hands(fd, STINT__SP_REQ, STINT__SP_REP);
+    event_wait(&s->up, 1);
+    send_many_requests(fd);
+    wait_armed(); /* no heartbeat is: the client knows none */
+    return fd;
+}
+
+static void check_stalled(const char *url, stint_duration heartbeat, stint_duration limit)
+{
+    struct side s;
+    open_acceptor_with(&s, url, heartbeat);
+    int fd = connect_greedy(&s, url);
+    stint_time begin = stint_now();
+    while (!event_wait_ms(&s.down, 1, 1))
+        stint__vclock_advance(limit / 8);
+    assert_true(stint_time_sub(stint_now(), begin) >= limit);
+    /* What was handed up is bounded by what may be queued and what sockets hold. */
+    assert_true((size_t)event_count(&s.requests) * REPLY_SIZE < QUEUED_MAX + ((size_t)1 << 20));
+    struct stint__transport_stats stats;
+    stint__acceptor_stats(s.acceptor, &stats);
+    assert_int_equal(stats.stalled, 1);
+    assert_int_equal(stats.malformed, 0);
+    assert_int_equal(event_count(&s.logged), 1);
+    close(fd);
+    side_fini(&s);
+}
+
+static void who_takes_nothing_is_lost_whatever_it_knows(struct cluster *c)
+{
+    check_stalled(cluster_ipc_url(c, "s"), HEARTBEAT, 2 * HEARTBEAT);
+    check_stalled(cluster_ipc_url(c, "t"), 0, STINT_SECONDS(30));
+}
+
+static void what_is_left_of_a_batch_is_handed_up_when_there_is_room(struct cluster *c)
+{
+    struct side s;
+    const char *url = cluster_ipc_url(c, "s");
+    open_acceptor(&s, url);
+    int fd = connect_greedy(&s, url);
+    for (uint32_t id = 1; id <= MANY; id++)
+        assert_int_equal(raw_expect_kind(fd, true, STINT__KIND_REPLY), id);
+    assert_int_equal(event_count(&s.requests), MANY);
+    settle(fd);
+    close(fd);
+    event_wait(&s.down, 1);
+    side_fini(&s);
+}
+
+static void a_half_used_batch_can_be_left(struct cluster *c)
+{
+    struct side s;
+    const char *url = cluster_ipc_url(c, "s");
+    open_acceptor(&s, url);
+    int fd = connect_greedy(&s, url);
+    close(fd); /* the client's end */
+    event_wait(&s.down, 1);
+    side_fini(&s);
+    open_acceptor(&s, url);
+    fd = connect_greedy(&s, url);
+    stint__acceptor_close(s.acceptor); /* the server's end */
+    s.acceptor = NULL;
+    assert_int_equal(event_count(&s.down), 1);
     close(fd);
     side_fini(&s);
 }
@@ -417,6 +502,9 @@ int main(void)
         CLUSTER_TEST(a_silent_client_is_lost_after_two_heartbeats),
         CLUSTER_TEST(a_stock_peer_may_be_silent_for_ever),
         CLUSTER_TEST(who_takes_its_replies_lives_although_it_is_not_heard),
+        CLUSTER_TEST(who_takes_nothing_is_lost_whatever_it_knows),
+        CLUSTER_TEST(what_is_left_of_a_batch_is_handed_up_when_there_is_room),
+        CLUSTER_TEST(a_half_used_batch_can_be_left),
         CLUSTER_TEST(a_process_that_was_stopped_gives_the_peer_time),
         CLUSTER_TEST(who_does_not_shake_hands_is_dropped_after_ten_seconds),
         CLUSTER_TEST(a_lost_connection_is_made_again_within_20_ms),
