@@ -35,6 +35,8 @@ static bool claim(stint_call *call)
 {
     if (atomic_exchange(&call->answered, true))
         return false;
+    /* Before the answer goes out: whoever gets it may send the next request at once. */
+    atomic_fetch_sub(&call->server->admitted, 1);
     if (stint__timer_disarm(&call->timer))
         stint__call_unref(call);
     return true;

@@ -41,6 +41,17 @@ static void refuse_unknown(const struct arrival *a)
     refuse(a, &why, &a->server->counters.refused_method);
 }
 
+/* Counts one call more, unless there are too many. */
+static bool admit(stint_server *s)
+{
+    atomic_fetch_add(&s->inflight, 1);
+    if (atomic_fetch_add(&s->admitted, 1) < s->opts.max_inflight)
+        return true;
+    atomic_fetch_sub(&s->admitted, 1);
+    stint__server_leave(s);
+    return false;
+}
+
 /* Everything that can be said without a call. True: refused. On false the call is counted in
  * flight. */
 static bool refused_at_once(struct arrival *a)
@@ -67,9 +78,7 @@ static bool refused_at_once(struct arrival *a)
         refuse_unknown(a);
         return true;
     }
-    if (a->sc == NULL || atomic_fetch_add(&s->inflight, 1) >= s->opts.max_inflight) {
-        if (a->sc != NULL)
-            stint__server_leave(s);
+    if (a->sc == NULL || !admit(s)) {
         refuse(a, &full, &s->counters.refused_full);
         return true;
     }
@@ -230,6 +239,7 @@ void stint__server_on_request(void *arg, void *conn_data, struct stint__conn *co
     stint_call *call = call_new(&a);
     if (call == NULL) {
         refuse(&a, &memory, &a.server->counters.refused_other);
+        atomic_fetch_sub(&a.server->admitted, 1);
         stint__server_leave(a.server);
         return;
     }

@@ -72,9 +72,11 @@ struct stint_server {
     size_t n_interceptors;
     struct stint__logger logger;
     struct stint__server_counters counters;
-    atomic_uint refs; /* the owner, and each call until its memory is freed */
-    atomic_int state; /* enum stint__server_state; written under the mutex */
-    atomic_uint_fast32_t inflight;
+    atomic_uint refs;              /* the owner, and each call until its memory is freed */
+    atomic_int state;              /* enum stint__server_state; written under the mutex */
+    atomic_uint_fast32_t admitted; /* calls not answered: what max_inflight limits */
+    atomic_uint_fast32_t
+        inflight; /* calls whose answers are not handed over yet: what drain awaits */
 
     /* Fixed once it runs. */
     struct stint__method_entry *methods; /* sorted by path */
