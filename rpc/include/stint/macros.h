@@ -24,12 +24,12 @@
  * named members set: STINT_CHANNEL_OPTIONS and its like. In C++ the names need C++20 and the order
  * of their declaration. */
 #ifdef __cplusplus
-template <typename T> static inline const T *stint_address_of_temporary(const T &t)
+template <typename T> static inline const T *stint__address_of(const T &t)
 {
     return &t;
 }
 #define STINT_TEMPORARY(type, ...)                                                                 \
-    (stint_address_of_temporary<type>(type{.size = sizeof(type), __VA_ARGS__}))
+    (stint__address_of<type>(type{.size = sizeof(type), __VA_ARGS__}))
 #else
 #define STINT_TEMPORARY(type, ...) (&(const type){.size = sizeof(type), __VA_ARGS__})
 #endif
