@@ -164,6 +164,8 @@ void stint__server_on_closed(void *arg, void *conn_data, struct stint__conn *con
         return;
     pthread_mutex_lock(&s->mutex);
     stint__list_unlink(&sc->link);
+    if (atomic_load(&s->state) == STINT__SERVER_DRAINING)
+        pthread_cond_broadcast(&s->changed);
     pthread_mutex_unlock(&s->mutex);
     pthread_mutex_lock(&sc->mutex);
     sc->gone = true;

@@ -21,6 +21,7 @@
 #define DEFAULT_MAX_TIMEOUT  STINT_SECONDS(3600)
 #define DEFAULT_HEARTBEAT    STINT_SECONDS(10)
 #define MAX_WORKERS          1024
+#define FAREWELL_LIMIT       STINT_SECONDS(1)
 
 static uint32_t default_workers(void)
 {
@@ -178,6 +179,41 @@ static stint_code wait_idle(stint_server *s, const stint_ctx *ctx)
     return code;
 }
 
+static stint_code flush(stint_server *s, const stint_ctx *ctx)
+{
+    pthread_mutex_lock(&s->mutex);
+    s->flushing = s->n_acceptors;
+    pthread_mutex_unlock(&s->mutex);
+    for (size_t i = 0; i < s->n_acceptors; i++)
+        stint__acceptor_flush(s->acceptors[i], on_flushed, s);
+    return wait_idle(s, ctx);
+}
+
+static bool somebody_leaves_locked(const stint_server *s)
+{
+    STINT_LIST_FOREACH (link, &s->conns) {
+        const struct stint__server_conn *sc =
+            STINT__CONTAINER_OF(link, struct stint__server_conn, link);
+        if (stint__conn_is_leaving(sc->conn))
+            return true;
+    }
+    return false;
+}
+
+/* A client that was told to leave closes its connection when it has no calls left. What it sent
+ * before it heard of that is refused meanwhile, instead of being lost with the connection, which
+ * would leave its caller in doubt. */
+static void wait_for_leavers(stint_server *s, const stint_ctx *ctx)
+{
+    stint_ctx *limit = stint_ctx_with_timeout(ctx, FAREWELL_LIMIT);
+    pthread_mutex_lock(&s->mutex);
+    stint_code code = STINT_OK;
+    while (code == STINT_OK && somebody_leaves_locked(s))
+        code = stint_ctx_cond_wait(limit, &s->changed, &s->mutex);
+    pthread_mutex_unlock(&s->mutex);
+    stint_ctx_drop(limit);
+}
+
 stint_code stint_server_drain(stint_server *s, const stint_ctx *ctx, stint_error *err)
 {
     stint_error_clear(err);
@@ -186,15 +222,11 @@ stint_code stint_server_drain(stint_server *s, const stint_ctx *ctx, stint_error
     for (size_t i = 0; i < s->n_acceptors; i++)
         stint__acceptor_drain(s->acceptors[i]);
     stint_code code = wait_idle(s, ctx);
-    if (code == STINT_OK) {
-        pthread_mutex_lock(&s->mutex);
-        s->flushing = s->n_acceptors;
-        pthread_mutex_unlock(&s->mutex);
-        for (size_t i = 0; i < s->n_acceptors; i++)
-            stint__acceptor_flush(s->acceptors[i], on_flushed, s);
-        code = wait_idle(s, ctx);
-    }
-    if (code != STINT_OK)
+    if (code == STINT_OK)
+        code = flush(s, ctx);
+    if (code == STINT_OK)
+        wait_for_leavers(s, ctx);
+    else
         stint_error_set(err, code, "the server was not idle in time: %u calls in flight",
                         (unsigned)atomic_load(&s->inflight));
     return code;

@@ -229,5 +229,6 @@ const struct stint__transport_ops stint__socket_transport = {
     .conn_ref = stint__socket_conn_ref,
     .conn_unref = stint__socket_conn_unref,
     .conn_peer = stint__socket_conn_peer,
+    .conn_is_leaving = stint__socket_conn_is_leaving,
     .conn_data = stint__socket_conn_data,
 };

@@ -51,6 +51,12 @@ const char *stint__socket_conn_peer(const struct stint__conn *conn)
     return ((const struct stint__socket_conn *)conn)->peer;
 }
 
+bool stint__socket_conn_is_leaving(const struct stint__conn *conn)
+{
+    (void)conn; /* a stock socket cannot be told */
+    return false;
+}
+
 void *stint__socket_conn_data(const struct stint__conn *conn)
 {
     return ((const struct stint__socket_conn *)conn)->data;

@@ -74,6 +74,7 @@ void stint__socket_conn_fail(struct stint__conn *conn, const stint_error *why);
 struct stint__conn *stint__socket_conn_ref(struct stint__conn *conn);
 void stint__socket_conn_unref(struct stint__conn *conn);
 const char *stint__socket_conn_peer(const struct stint__conn *conn);
+bool stint__socket_conn_is_leaving(const struct stint__conn *conn);
 void *stint__socket_conn_data(const struct stint__conn *conn);
 
 #endif

@@ -70,5 +70,6 @@ const struct stint__transport_ops stint__stream_transport = {
     .conn_ref = stint__stream_conn_ref,
     .conn_unref = stint__stream_conn_unref,
     .conn_peer = stint__stream_conn_peer,
+    .conn_is_leaving = stint__stream_conn_is_leaving,
     .conn_data = stint__stream_conn_data,
 };

@@ -43,6 +43,7 @@ void stint__stream_conn_fail(struct stint__conn *conn, const stint_error *why);
 struct stint__conn *stint__stream_conn_ref(struct stint__conn *conn);
 void stint__stream_conn_unref(struct stint__conn *conn);
 const char *stint__stream_conn_peer(const struct stint__conn *conn);
+bool stint__stream_conn_is_leaving(const struct stint__conn *conn);
 void *stint__stream_conn_data(const struct stint__conn *conn);
 
 #endif

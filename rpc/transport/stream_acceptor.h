@@ -39,6 +39,7 @@ struct stint__server_pipe {
     struct stint__list link; /* in the acceptor's conns; guarded by its lock */
     bool flushing;           /* counted in `unflushed`; guarded by the acceptor's lock */
     bool opened;             /* `opened` has been called; `data` is what it returned */
+    atomic_bool leaving;     /* it was told GOAWAY */
     void *data;
 };
 

@@ -32,8 +32,10 @@ void stint__server_pipe_goaway(struct stint__server_pipe *c)
 {
     struct stint__sp_stack nobody = stint__sp_stack_of(0);
     pthread_mutex_lock(c->pipe.lock);
-    if (stint__pipe_is_up(&c->pipe) && (c->pipe.features & STINT__FEATURE_GOAWAY))
+    if (stint__pipe_is_up(&c->pipe) && (c->pipe.features & STINT__FEATURE_GOAWAY)) {
         stint__pipe_put_control_locked(&c->pipe, &nobody, STINT__KIND_GOAWAY, 0);
+        atomic_store(&c->leaving, true);
+    }
     stint__pipe_flush_unlock(&c->pipe);
 }
 
@@ -179,6 +181,11 @@ void stint__stream_conn_unref(struct stint__conn *conn)
 const char *stint__stream_conn_peer(const struct stint__conn *conn)
 {
     return stint__stream_peer(((const struct stint__pipe *)(const void *)conn)->stream);
+}
+
+bool stint__stream_conn_is_leaving(const struct stint__conn *conn)
+{
+    return atomic_load(&((const struct stint__server_pipe *)(const void *)conn)->leaving);
 }
 
 void *stint__stream_conn_data(const struct stint__conn *conn)

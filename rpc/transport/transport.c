@@ -171,6 +171,11 @@ const char *stint__conn_peer(const struct stint__conn *conn)
     return ops_of(conn)->conn_peer(conn);
 }
 
+bool stint__conn_is_leaving(const struct stint__conn *conn)
+{
+    return ops_of(conn)->conn_is_leaving(conn);
+}
+
 void *stint__conn_data(const struct stint__conn *conn)
 {
     return ops_of(conn)->conn_data(conn);

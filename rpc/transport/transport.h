@@ -197,6 +197,9 @@ void stint__conn_fail(struct stint__conn *conn, const stint_error *why);
 struct stint__conn *stint__conn_ref(struct stint__conn *conn);
 void stint__conn_unref(struct stint__conn *conn);
 const char *stint__conn_peer(const struct stint__conn *conn);
+/* Whether its client was told to go elsewhere: it then closes the connection itself, when it has no
+ * calls on it any more. */
+bool stint__conn_is_leaving(const struct stint__conn *conn);
 /* Its data, as `opened` returned it. */
 void *stint__conn_data(const struct stint__conn *conn);
 
@@ -238,6 +241,7 @@ struct stint__transport_ops {
     struct stint__conn *(*conn_ref)(struct stint__conn *conn);
     void (*conn_unref)(struct stint__conn *conn);
     const char *(*conn_peer)(const struct stint__conn *conn);
+    bool (*conn_is_leaving)(const struct stint__conn *conn);
     void *(*conn_data)(const struct stint__conn *conn);
 };
 

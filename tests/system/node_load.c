@@ -33,7 +33,7 @@ static void begin(struct load *l)
                                : node_v1_node_work_async(ctx, l->ch, &l->req, again, l, &err);
     if (code != STINT_OK) {
         fprintf(stderr, "%s\n", err.message);
-        exit(1);
+        _exit(1);
     }
 }
 

@@ -28,7 +28,7 @@ struct server {
 static void die(const char *what, const char *why)
 {
     fprintf(stderr, "%s: %s\n", what, why);
-    exit(1);
+    _exit(1);
 }
 
 /* One write, so that lines of several threads do not mix, and nothing is lost with the process. */

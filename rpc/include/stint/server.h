@@ -65,7 +65,8 @@ STINT_API const char *stint_server_url(const stint_server *s, size_t i);
 STINT_API STINT_NODISCARD stint_code stint_server_start(stint_server *s, stint_error *err);
 
 /* Graceful end: tells clients to go elsewhere (GOAWAY), refuses new calls with UNAVAILABLE
- * (DRAINING, not executed), and waits until every call is answered and the answers are written.
+ * (DRAINING, not executed), and waits until every call is answered, the answers are written and,
+ * for a second at most, until those clients have left: so that nothing is lost with a connection.
  * Returns OK then, or ctx's code if ctx is done first; stint_server_stop or _free may follow in
  * both cases. */
 STINT_API STINT_NODISCARD stint_code stint_server_drain(stint_server *s, const stint_ctx *ctx,
