@@ -75,7 +75,9 @@ static void on_down(void *arg, const stint_error *error)
 static void on_goaway(void *arg)
 {
     stint_channel *ch = arg;
-    /* The link stays READY until on_down: calls that the transport refuses meanwhile are parked. */
+    pthread_mutex_lock(&ch->mutex);
+    set_link(ch, STINT__LINK_CONNECTING); /* perhaps to a successor: ready or down follows */
+    pthread_mutex_unlock(&ch->mutex);
     stint__log_write(&ch->logger, stint_now(), STINT_LOG_INFO, "%s: the server is draining",
                      ch->target);
 }

@@ -291,7 +291,6 @@ static stint_code take_frame(struct stint__pipe *p, struct stint__slice frame,
         code = stint__incoming_decode(&in, body, owner, p->read_at, err);
     if (code != STINT_OK)
         return code;
-    p->heard = true;
     if (in.env.kind == STINT__KIND_PING)
         pong(p, &stack);
     else if (in.env.kind != STINT__KIND_PONG) /* that it came is all it says */

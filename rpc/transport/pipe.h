@@ -74,7 +74,6 @@ struct stint__pipe {
     bool broken;           /* cannot be written to any more; may still be read from */
     bool want_room;
     bool was_up;
-    bool heard;        /* a frame has come */
     uint64_t mark;     /* 0, or the position in the outbox to report */
     unsigned features; /* the peer's, once known */
     uint64_t peer_max; /* the largest payload that the peer takes; 0: unknown */

@@ -2,12 +2,12 @@
  *
  * Invariants: an exchange is in `exchanges` from when its request is in the outbox until its reply,
  * its loss or its abandoning, whichever takes it out first; what took it out alone may end it.
- * All fields are guarded by the peer's lock; `draining` is only written by the pipe's running
- * thread, which may therefore read it without.
+ * All fields are guarded by the peer's lock; `draining` and `of_use` are only written by the
+ * pipe's running thread, which may therefore read them without.
  *
  * Design notes. A connection that never said HELLO may be a stock REP socket, to which CANCEL would
- * be one more request. So cancels wait, a bounded number of them, until HELLO has come. Features
- * are announced until then: afterwards they say nothing new. */
+ * be one more request. So cancels wait until HELLO has come, or the reply after all. Features are
+ * announced until then: afterwards they say nothing new. */
 #include "stream_client.h"
 
 #include "alloc.h"
@@ -33,11 +33,9 @@ static uint32_t new_id_locked(struct stint__client_pipe *c)
     return c->last_id;
 }
 
-static stint_code not_connected(const struct stint__client_pipe *c, stint_error *err)
+static stint_code not_connected(stint_error *err)
 {
-    bool draining = c != NULL && c->draining;
-    stint__transport_error(err, STINT_UNAVAILABLE, STINT_REASON_NOT_CONNECTED, "%s",
-                           draining ? "the server is draining" : "not connected");
+    stint__transport_error(err, STINT_UNAVAILABLE, STINT_REASON_NOT_CONNECTED, "not connected");
     if (err != NULL)
         err->not_executed = true;
     return STINT_UNAVAILABLE;
@@ -57,8 +55,8 @@ static stint_code queue_full_locked(struct stint__client_pipe *c, stint_error *e
 static stint_code submit_locked(struct stint__client_pipe *c, struct stint__exchange *x,
                                 struct stint__envelope *e, stint_error *err)
 {
-    if (c == NULL || c->draining || !stint__pipe_is_up(&c->pipe))
-        return not_connected(c, err);
+    if (c == NULL || !stint__pipe_is_up(&c->pipe))
+        return not_connected(err);
     const struct stint__transport_options *opts = &c->pipe.end->opts;
     e->features = c->pipe.features == 0 ? STINT__FEATURES_ALL : 0;
     e->max_message = c->pipe.features == 0 ? opts->max_message : 0;
@@ -108,16 +106,18 @@ static void cancel_locked(struct stint__client_pipe *c, uint32_t id)
     struct stint__sp_stack stack = stint__sp_stack_of(id);
     if (c->pipe.features & STINT__FEATURE_CANCEL)
         stint__pipe_put_control_locked(&c->pipe, &stack, STINT__KIND_CANCEL, 0);
-    else if (c->pipe.features == 0 && c->n_cancels < STINT__CANCELS_MAX)
-        c->cancels[c->n_cancels++] = id;
+    else if (c->pipe.features == 0 && c->cancels.count < STINT__CANCELS_MAX)
+        (void)!stint__map_put(&c->cancels, id, (void *)(uintptr_t)id);
 }
 
-static void forget_cancel_locked(struct stint__client_pipe *c, uint32_t id)
+/* HELLO has come: now the peer understands, or never will. */
+static void send_cancels_locked(struct stint__client_pipe *c)
 {
-    for (unsigned i = 0; i < c->n_cancels; i++) {
-        if (c->cancels[i] == id)
-            c->cancels[i--] = c->cancels[--c->n_cancels];
-    }
+    size_t pos = 0;
+    const void *id;
+    while ((id = stint__map_next(&c->cancels, &pos)) != NULL)
+        cancel_locked(c, (uint32_t)(uintptr_t)id);
+    stint__map_fini(&c->cancels);
 }
 
 static void close_if_drained_locked(struct stint__client_pipe *c)
@@ -130,12 +130,27 @@ static void close_if_drained_locked(struct stint__client_pipe *c)
     stint__pipe_close_locked(&c->pipe, &why);
 }
 
+/* The connection that an exchange is on; NULL if it has ended. */
+static struct stint__client_pipe *find_locked(struct stint__stream_peer *peer,
+                                              const struct stint__exchange *x)
+{
+    struct stint__client_pipe *c = peer->pipe;
+    if (c != NULL && stint__map_get(&c->exchanges, x->id) == x)
+        return c;
+    STINT_LIST_FOREACH (link, &peer->draining) {
+        c = STINT__CONTAINER_OF(link, struct stint__client_pipe, link);
+        if (stint__map_get(&c->exchanges, x->id) == x)
+            return c;
+    }
+    return NULL;
+}
+
 bool stint__stream_peer_abandon(struct stint__peer *p, struct stint__exchange *x, bool cancel)
 {
     struct stint__stream_peer *peer = self_of(p);
     pthread_mutex_lock(&peer->lock);
-    struct stint__client_pipe *c = peer->pipe;
-    if (c == NULL || stint__map_get(&c->exchanges, x->id) != x) {
+    struct stint__client_pipe *c = find_locked(peer, x);
+    if (c == NULL) {
         pthread_mutex_unlock(&peer->lock);
         return false;
     }
@@ -149,6 +164,13 @@ bool stint__stream_peer_abandon(struct stint__peer *p, struct stint__exchange *x
 
 /* ---- receiving ---- */
 
+static void close_if_drained(struct stint__client_pipe *c)
+{
+    pthread_mutex_lock(c->pipe.lock);
+    close_if_drained_locked(c);
+    pthread_mutex_unlock(c->pipe.lock);
+}
+
 static void on_reply(struct stint__client_pipe *c, const struct stint__sp_stack *stack,
                      const struct stint__incoming *in)
 {
@@ -159,28 +181,24 @@ static void on_reply(struct stint__client_pipe *c, const struct stint__sp_stack 
     if (ours)
         stint__map_remove(&c->exchanges, id);
     else
-        forget_cancel_locked(c, id);
+        stint__map_remove(&c->cancels, id);
     pthread_mutex_unlock(c->pipe.lock);
     if (!ours) {
         stint__count(&c->pipe.end->counters.late_replies);
         return;
     }
+    if (in->env.code == STINT_OK)
+        c->of_use = true;
     x->ops->reply(x, in);
-    if (c->draining) {
-        pthread_mutex_lock(c->pipe.lock);
-        close_if_drained_locked(c);
-        pthread_mutex_unlock(c->pipe.lock);
-    }
+    if (c->draining)
+        close_if_drained(c);
 }
 
 static void on_hello(struct stint__client_pipe *c, const struct stint__envelope *e)
 {
     pthread_mutex_lock(c->pipe.lock);
     stint__pipe_set_features_locked(&c->pipe, e);
-    unsigned n = c->n_cancels;
-    c->n_cancels = 0;
-    for (unsigned i = 0; i < n; i++)
-        cancel_locked(c, c->cancels[i]);
+    send_cancels_locked(c);
     stint__pipe_flush_unlock(&c->pipe);
 }
 
@@ -188,13 +206,8 @@ static void on_goaway(struct stint__client_pipe *c)
 {
     if (c->draining)
         return;
-    pthread_mutex_lock(c->pipe.lock);
-    c->draining = true;
-    pthread_mutex_unlock(c->pipe.lock);
-    c->peer->events.goaway(c->peer->events.arg);
-    pthread_mutex_lock(c->pipe.lock);
-    close_if_drained_locked(c);
-    pthread_mutex_unlock(c->pipe.lock);
+    stint__stream_peer_goaway(c->peer, c);
+    close_if_drained(c);
 }
 
 static stint_code on_frame(struct stint__pipe *p, const struct stint__sp_stack *stack,
@@ -217,10 +230,12 @@ static stint_code on_frame(struct stint__pipe *p, const struct stint__sp_stack *
     }
 }
 
+/* A connection that is draining has nothing more to offer. */
 static void on_ready(struct stint__pipe *p)
 {
-    const struct stint__stream_peer *peer = client_of(p)->peer;
-    peer->events.ready(peer->events.arg);
+    const struct stint__client_pipe *c = client_of(p);
+    if (!c->draining)
+        c->peer->events.ready(c->peer->events.arg);
 }
 
 /* ---- the end ---- */
@@ -240,7 +255,7 @@ static void on_gone(struct stint__pipe *p, const stint_error *why)
     struct stint__list lost;
     stint__list_init(&lost);
     pthread_mutex_lock(p->lock);
-    stint__stream_peer_loss_begin_locked(c->peer);
+    stint__stream_peer_loss_begin_locked(c->peer, c);
     move_exchanges_locked(c, &lost);
     uint64_t given = p->out.given;
     pthread_mutex_unlock(p->lock);
@@ -256,13 +271,14 @@ static void on_gone(struct stint__pipe *p, const stint_error *why)
         x->ops->lost(x, &error);
     }
     error.not_executed = false;
-    stint__stream_peer_loss_end(c->peer, &error);
+    stint__stream_peer_loss_end(c->peer, c->draining ? NULL : &error);
 }
 
 static void free_client(struct stint__pipe *p)
 {
     struct stint__client_pipe *c = client_of(p);
     stint__map_fini(&c->exchanges);
+    stint__map_fini(&c->cancels);
     stint__stream_peer_unref(c->peer);
     stint__free(c);
 }
@@ -287,7 +303,9 @@ struct stint__client_pipe *stint__client_pipe_new(struct stint__stream_peer *pee
         stint__free(c);
         return NULL;
     }
+    stint__list_init(&c->link);
     stint__map_init(&c->exchanges);
+    stint__map_init(&c->cancels);
     c->last_id = (uint32_t)stint__random() & ~STINT__SP_REQUEST_BIT;
     c->peer = peer;
     stint__stream_peer_ref(peer);

@@ -1,13 +1,15 @@
-/* stream_peer.c - a client's endpoint: one connection at most, made again whenever it is lost.
+/* stream_peer.c - a client's endpoint: one connection, made again whenever it is lost or its peer
+ * says GOAWAY.
  *
  * Invariant, under the lock, while not closed: exactly one of these is so: a dial is outstanding,
- * the retry timer is armed or its function about to run, a pipe exists, or a thread is reporting a
- * loss and will arm the timer. Everything here is guarded by the peer's lock; events are called
- * without it.
+ * the retry timer is armed or its function about to run, a pipe exists that is not draining, or a
+ * thread is reporting a loss or a GOAWAY and will see to it. Everything here is guarded by the
+ * peer's lock; events are called without it.
  *
  * Design notes. The delay before attempt n is drawn from the upper half of [0, min * 2^n], up to
- * the maximum: clients of a server that died do not come back in step. A connection that was of use
- * starts the count again. */
+ * the maximum: clients of a server that died do not come back in step. A connection that was of
+ * use starts the count again: one that a request was answered on, or that lived for a while. That
+ * its peer said something before it hung up is not enough. */
 #include "clock.h"
 #include "random.h"
 #include "stream_client.h"
@@ -72,14 +74,23 @@ static void on_retry(struct stint__timer *t)
     stint__stream_peer_unref(peer);
 }
 
-void stint__stream_peer_loss_begin_locked(struct stint__stream_peer *peer)
+static bool was_of_use(const struct stint__client_pipe *c)
+{
+    stint_duration lived = stint_time_sub(stint_now(), c->pipe.up_at);
+    return c->pipe.was_up && (c->of_use || lived >= OF_USE_AFTER);
+}
+
+void stint__stream_peer_loss_begin_locked(struct stint__stream_peer *peer,
+                                          struct stint__client_pipe *c)
 {
     peer->running++;
-    const struct stint__client_pipe *c = peer->pipe;
     if (c == NULL)
         return;
-    stint_duration lived = stint_time_sub(stint_now(), c->pipe.up_at);
-    if (c->pipe.was_up && (c->pipe.heard || lived > OF_USE_AFTER))
+    if (c->draining) {
+        stint__list_unlink(&c->link);
+        return;
+    }
+    if (was_of_use(c))
         peer->failures = 0;
     peer->pipe = NULL;
 }
@@ -89,16 +100,35 @@ void stint__stream_peer_loss_end(struct stint__stream_peer *peer, const stint_er
     pthread_mutex_lock(&peer->lock);
     bool closed = peer->closed;
     pthread_mutex_unlock(&peer->lock);
-    if (!closed) {
+    if (!closed && why != NULL) {
         stint__transport_enter();
         peer->events.down(peer->events.arg, why);
         stint__transport_leave();
     }
     pthread_mutex_lock(&peer->lock);
-    if (!peer->closed)
+    if (!peer->closed && why != NULL)
         retry_locked(peer);
     peer->running--;
     pthread_cond_broadcast(&peer->idle);
+    pthread_mutex_unlock(&peer->lock);
+}
+
+void stint__stream_peer_goaway(struct stint__stream_peer *peer, struct stint__client_pipe *c)
+{
+    pthread_mutex_lock(&peer->lock);
+    c->draining = true;
+    bool of_use = was_of_use(c);
+    peer->pipe = NULL;
+    stint__list_push_back(&peer->draining, &c->link);
+    pthread_mutex_unlock(&peer->lock);
+    peer->events.goaway(peer->events.arg);
+    pthread_mutex_lock(&peer->lock);
+    if (of_use)
+        peer->failures = 0;
+    if (!peer->closed && of_use)
+        dial_locked(peer);
+    else if (!peer->closed)
+        retry_locked(peer); /* who sends everybody away is not asked again at once */
     pthread_mutex_unlock(&peer->lock);
 }
 
@@ -108,7 +138,7 @@ static void dial_failed_unlock(struct stint__stream_peer *peer, const stint_erro
     why.code = STINT_UNAVAILABLE;
     why.reason = STINT_REASON_NOT_CONNECTED;
     why.not_executed = true;
-    stint__stream_peer_loss_begin_locked(peer);
+    stint__stream_peer_loss_begin_locked(peer, NULL);
     pthread_mutex_unlock(&peer->lock);
     stint__stream_peer_loss_end(peer, &why);
 }
@@ -147,6 +177,7 @@ stint_code stint__stream_peer_open(struct stint__peer **ret, const char *url,
     atomic_init(&peer->refs, 1);
     pthread_mutex_init(&peer->lock, NULL);
     pthread_cond_init(&peer->idle, NULL);
+    stint__list_init(&peer->draining);
     stint__timer_init(&peer->retry, on_retry);
     peer->dial_op.fn = on_dial;
     stint_code code = stint__dialer_new(&peer->dialer, url, err);
@@ -161,30 +192,46 @@ stint_code stint__stream_peer_open(struct stint__peer **ret, const char *url,
     return STINT_OK;
 }
 
-void stint__stream_peer_stop(struct stint__peer *p)
+/* A connection that is not gone, with a reference; NULL: there is none. */
+static struct stint__client_pipe *next_pipe_locked(struct stint__stream_peer *peer)
 {
-    struct stint__stream_peer *peer = self_of(p);
+    struct stint__client_pipe *c = peer->pipe;
+    if (c == NULL && !stint__list_empty(&peer->draining))
+        c = STINT__CONTAINER_OF(peer->draining.next, struct stint__client_pipe, link);
+    if (c != NULL)
+        stint__pipe_ref(&c->pipe);
+    return c;
+}
+
+static void shut_down_pipes_locked(struct stint__stream_peer *peer)
+{
     stint_error why;
     stint__transport_error(&why, STINT_UNAVAILABLE, STINT_REASON_CHANNEL_CLOSED,
                            "the channel was closed");
+    struct stint__client_pipe *c;
+    while ((c = next_pipe_locked(peer)) != NULL) {
+        pthread_mutex_unlock(&peer->lock);
+        stint__pipe_shut_down(&c->pipe, &why);
+        stint__pipe_unref(&c->pipe);
+        pthread_mutex_lock(&peer->lock);
+    }
+}
+
+void stint__stream_peer_stop(struct stint__peer *p)
+{
+    struct stint__stream_peer *peer = self_of(p);
     pthread_mutex_lock(&peer->lock);
     peer->closed = true;
     struct stint__dialer *dialer = peer->dialer;
     peer->dialer = NULL;
-    struct stint__client_pipe *c = peer->pipe;
-    if (c != NULL)
-        stint__pipe_ref(&c->pipe);
     bool retrying = stint__timer_disarm(&peer->retry);
     pthread_mutex_unlock(&peer->lock);
 
     stint__dialer_free(dialer);
     if (retrying)
         stint__stream_peer_unref(peer);
-    if (c != NULL) {
-        stint__pipe_shut_down(&c->pipe, &why);
-        stint__pipe_unref(&c->pipe);
-    }
     pthread_mutex_lock(&peer->lock);
+    shut_down_pipes_locked(peer);
     while (peer->running > 0)
         pthread_cond_wait(&peer->idle, &peer->lock);
     pthread_mutex_unlock(&peer->lock);

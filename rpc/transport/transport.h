@@ -86,7 +86,9 @@ struct stint__exchange_ops {
     void (*lost)(struct stint__exchange *x, const stint_error *error);
 };
 
-struct stint__peer; /* one endpoint of a client: at most one connection, renewed when lost */
+/* One endpoint of a client: at most one connection that takes requests, renewed when it is lost,
+ * and those that are being drained. */
+struct stint__peer;
 
 struct stint__peer_events {
     void *arg;
@@ -96,8 +98,9 @@ struct stint__peer_events {
     /* The connection is gone, or an attempt failed; *error tells why. The next attempt follows by
      * itself. The exchanges on it have been `lost`. */
     void (*down)(void *arg, const stint_error *error);
-    /* The peer is draining: no new requests on this connection. What is in flight will be answered;
-     * then the transport closes it, reports down, and reconnects. */
+    /* The peer is draining: it takes no new requests on this connection. What is in flight there is
+     * still to be answered; then the connection is closed, and nobody is told. A new one is made at
+     * once, perhaps to the server's successor: ready or down follows. */
     void (*goaway)(void *arg);
 };
 

@@ -232,6 +232,35 @@ static void a_cancel_waits_until_the_server_is_known_to_understand(struct cluste
     close_client(&c);
 }
 
+static int compare_ids(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a;
+    uint32_t y = *(const uint32_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+static void no_cancel_is_lost_while_the_server_is_not_known(struct cluster *cl)
+{
+    enum { CANCELS = 1000 };
+    struct client c;
+    static struct call calls[CANCELS];
+    static uint32_t expected[CANCELS], got[CANCELS];
+    connect_client(&c, cluster_ipc_url(cl, "s"), defaults());
+    for (unsigned i = 0; i < CANCELS; i++) {
+        start_call(&c, &calls[i], i + 1);
+        expected[i] = raw_expect_kind(c.fd, true, STINT__KIND_REQUEST);
+        assert_true(stint__peer_abandon(c.peer, &calls[i].x, true));
+    }
+    raw_send_kind(c.fd, true, expected[0], STINT__KIND_HELLO, 0, STINT__FEATURES_ALL);
+    for (unsigned i = 0; i < CANCELS; i++)
+        got[i] = raw_expect_kind(c.fd, true, STINT__KIND_CANCEL);
+    qsort(expected, CANCELS, sizeof expected[0], compare_ids);
+    qsort(got, CANCELS, sizeof got[0], compare_ids);
+    assert_memory_equal(got, expected, sizeof got);
+    settle(&c);
+    close_client(&c);
+}
+
 static void a_server_without_cancel_is_never_sent_one(struct cluster *cl)
 {
     struct client c;
@@ -330,26 +359,85 @@ static void goaway_lets_what_is_in_flight_finish(struct cluster *cl)
 {
     struct client c;
     struct call call;
-    struct call refused;
-    stint_error err;
     connect_client(&c, cluster_ipc_url(cl, "s"), defaults());
     start_call(&c, &call, 1);
     raw_expect_kind(c.fd, true, STINT__KIND_REQUEST);
     raw_send_kind(c.fd, true, 0, STINT__KIND_GOAWAY, 0, 0);
     raw_send_kind(c.fd, true, 0, STINT__KIND_GOAWAY, 0, 0);
     event_wait(&c.goaway, 1);
-    assert_int_equal(try_call(&c, &refused, 2, 0, &err), STINT_UNAVAILABLE);
-    assert_true(err.not_executed);
-    assert_int_equal(event_count(&c.down), 0);
     raw_send_kind(c.fd, true, call.x.id, STINT__KIND_REPLY, 1, 0);
     event_wait(&call.replied, 1);
-    event_wait(&c.down, 1);
-    assert_int_equal(c.down_error.reason, STINT_REASON_DRAINING);
     assert_int_equal(raw_receive_end(c.fd), 0);
     assert_int_equal(event_count(&c.goaway), 1);
     close(c.fd);
     accept_client(&c);
+    assert_int_equal(event_count(&c.down), 0); /* there is nothing to be told */
     close_client(&c);
+}
+
+/* Says GOAWAY to the client's connection and takes the next one. Returns the old one's end. */
+static int replace_connection(struct client *c)
+{
+    unsigned before = event_count(&c->goaway);
+    int old = c->fd;
+    raw_send_kind(old, true, 0, STINT__KIND_GOAWAY, 0, 0);
+    event_wait(&c->goaway, before + 1);
+    accept_client(c);
+    return old;
+}
+
+static void after_goaway_new_requests_go_over_a_new_connection(struct cluster *cl)
+{
+    struct client c;
+    struct call old[2];
+    struct call fresh;
+    connect_client(&c, cluster_ipc_url(cl, "s"), defaults());
+    for (unsigned i = 0; i < 2; i++) {
+        start_call(&c, &old[i], i + 1);
+        raw_expect_kind(c.fd, true, STINT__KIND_REQUEST);
+    }
+    raw_send_kind(c.fd, true, old[0].x.id, STINT__KIND_HELLO, 0, STINT__FEATURES_ALL);
+    int fd = replace_connection(&c);
+    start_call(&c, &fresh, 3);
+    raw_send_kind(c.fd, true, raw_expect_kind(c.fd, true, STINT__KIND_REQUEST), STINT__KIND_REPLY,
+                  3, 0);
+    event_wait(&fresh.replied, 1);
+    assert_true(stint__peer_abandon(c.peer, &old[0].x, true));
+    assert_int_equal(raw_expect_kind(fd, true, STINT__KIND_CANCEL), old[0].x.id);
+    raw_send_kind(fd, true, old[1].x.id, STINT__KIND_REPLY, 2, 0);
+    event_wait(&old[1].replied, 1);
+    assert_int_equal(raw_receive_end(fd), 0);
+    assert_int_equal(stats_of(&c).connects, 2);
+    settle(&c); /* the new one is none the worse for it */
+    assert_int_equal(event_count(&c.down), 0);
+    close(fd);
+    close_client(&c);
+}
+
+static void what_is_in_flight_on_several_connections_is_lost_once(struct cluster *cl)
+{
+    enum { TIMES = 3 };
+    struct client c;
+    struct call calls[TIMES + 1];
+    int fds[TIMES];
+    connect_client(&c, cluster_ipc_url(cl, "s"), defaults());
+    for (unsigned i = 0; i < TIMES; i++) {
+        start_call(&c, &calls[i], i + 1);
+        raw_expect_kind(c.fd, true, STINT__KIND_REQUEST);
+        fds[i] = replace_connection(&c);
+    }
+    start_call(&c, &calls[TIMES], TIMES + 1);
+    close(fds[0]); /* one breaks before its time, */
+    event_wait(&calls[0].lost, 1);
+    assert_int_equal(calls[0].error.reason, STINT_REASON_CONNECTION_LOST);
+    assert_int_equal(event_count(&c.down), 0);
+    close_client(&c); /* the others are closed here */
+    for (unsigned i = 1; i <= TIMES; i++) {
+        assert_int_equal(event_count(&calls[i].lost), 1);
+        assert_int_equal(calls[i].error.reason, STINT_REASON_CHANNEL_CLOSED);
+    }
+    close(fds[1]);
+    close(fds[2]);
 }
 
 static void an_abandoned_call_does_not_keep_a_draining_connection(struct cluster *cl)
@@ -360,8 +448,9 @@ static void an_abandoned_call_does_not_keep_a_draining_connection(struct cluster
     start_call(&c, &call, 1);
     raw_send_kind(c.fd, true, 0, STINT__KIND_GOAWAY, 0, 0);
     event_wait(&c.goaway, 1);
+    raw_expect_kind(c.fd, true, STINT__KIND_REQUEST);
     assert_true(stint__peer_abandon(c.peer, &call.x, true));
-    event_wait(&c.down, 1);
+    assert_int_equal(raw_receive_end(c.fd), 0);
     close_client(&c);
 }
 
@@ -399,12 +488,15 @@ int main(void)
         CLUSTER_TEST(replies_that_nobody_waits_for_are_counted),
         CLUSTER_TEST(what_a_server_never_sends_ends_the_connection),
         CLUSTER_TEST(a_cancel_waits_until_the_server_is_known_to_understand),
+        CLUSTER_TEST(no_cancel_is_lost_while_the_server_is_not_known),
         CLUSTER_TEST(a_server_without_cancel_is_never_sent_one),
         CLUSTER_TEST(without_a_connection_nothing_is_taken),
         CLUSTER_TEST(a_loss_tells_what_may_have_been_executed),
         CLUSTER_TEST(closing_loses_what_is_in_flight),
         CLUSTER_TEST(a_wrong_peer_is_named),
         CLUSTER_TEST(goaway_lets_what_is_in_flight_finish),
+        CLUSTER_TEST(after_goaway_new_requests_go_over_a_new_connection),
+        CLUSTER_TEST(what_is_in_flight_on_several_connections_is_lost_once),
         CLUSTER_TEST(an_abandoned_call_does_not_keep_a_draining_connection),
         CLUSTER_TEST(a_full_queue_says_so_and_says_when_it_is_not),
     };

@@ -400,11 +400,78 @@ static void a_lost_connection_is_made_again_within_20_ms(struct cluster *c)
         int fd = raw_accept(listener);
         raw_shake_hands(fd, STINT__SP_REP, STINT__SP_REQ);
         event_wait(&s.up, i);
-        settle(fd);
+        stint__vclock_advance(STINT_SECONDS(1)); /* it lived for a while */
         close(fd);
         event_wait(&s.down, i);
         wait_armed();
         stint__vclock_advance(STINT_MS(20));
+    }
+    close(listener);
+    side_fini(&s);
+}
+
+struct asked {
+    struct stint__exchange x;
+    struct event replied;
+};
+
+static void on_reply(struct stint__exchange *x, const struct stint__incoming *in)
+{
+    (void)in;
+    event_raise(&STINT__CONTAINER_OF(x, struct asked, x)->replied);
+}
+
+static void on_lost(struct stint__exchange *x, const stint_error *error)
+{
+    (void)x, (void)error;
+    abort();
+}
+
+/* A request that is answered with `code`. */
+static void ask(struct side *s, int fd, stint_code code)
+{
+    static const struct stint__exchange_ops ops = {on_reply, on_lost};
+    struct asked a = {.x.ops = &ops};
+    struct stint__envelope request = {.kind = STINT__KIND_REQUEST};
+    struct stint__envelope reply = {.kind = STINT__KIND_REPLY, .code = code};
+    event_init(&a.replied);
+    assert_int_equal(stint__peer_submit(s->peer, &a.x, &request, NULL), STINT_OK);
+    struct stint__sp_stack stack =
+        stint__sp_stack_of(raw_expect_kind(fd, true, STINT__KIND_REQUEST));
+    raw_send_frame(fd, true, &stack, &reply);
+    event_wait(&a.replied, 1);
+    event_fini(&a.replied);
+}
+
+/* Hangs up; how long until the client comes back. */
+static stint_duration return_after(struct side *s, int fd, unsigned nth)
+{
+    close(fd);
+    event_wait(&s->down, nth);
+    wait_armed();
+    stint_time before = stint_now();
+    assert_true(stint__vclock_step((stint_time){INT64_MAX}));
+    return stint_time_sub(stint_now(), before);
+}
+
+/* That it says something first does not help a server that hangs up at once, again and again. */
+static void only_a_connection_of_use_resets_the_backoff(struct cluster *c)
+{
+    struct side s;
+    const char *url = cluster_ipc_url(c, "s");
+    int listener = raw_listen(url);
+    open_peer(&s, url);
+    for (unsigned i = 0; i < 6; i++) {
+        int fd = raw_accept(listener);
+        raw_shake_hands(fd, STINT__SP_REP, STINT__SP_REQ);
+        event_wait(&s.up, i + 1);
+        settle(fd);
+        if (i == 2)
+            ask(&s, fd, STINT_UNAVAILABLE);
+        if (i == 4)
+            ask(&s, fd, STINT_OK);
+        stint_duration base = STINT_MS(10) << (i < 4 ? i : i - 4);
+        assert_in_range(return_after(&s, fd, i + 1), base / 2, base);
     }
     close(listener);
     side_fini(&s);
@@ -508,6 +575,7 @@ int main(void)
         CLUSTER_TEST(a_process_that_was_stopped_gives_the_peer_time),
         CLUSTER_TEST(who_does_not_shake_hands_is_dropped_after_ten_seconds),
         CLUSTER_TEST(a_lost_connection_is_made_again_within_20_ms),
+        CLUSTER_TEST(only_a_connection_of_use_resets_the_backoff),
         CLUSTER_TEST(attempts_back_off_to_the_maximum_with_jitter),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
