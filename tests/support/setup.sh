@@ -17,7 +17,6 @@ declare -A packages=(
     [test]="libcmocka-dev libnanomsg-dev"
     [check]="clang clang-tidy clang-format cppcheck shellcheck g++ git mmdebstrap"
     [fuzz]="clang libclang-rt-14-dev"
-    [bench]="g++ libgrpc++-dev protobuf-compiler-grpc libcapnp-dev capnproto"
 )
 
 # ---- talking ----

@@ -15,7 +15,7 @@
 #include <stint/time.h>
 
 /* Virtual time that may pass at most: if nothing ends before it, the simulation is stuck. */
-#define SIM_CLOCK_LIMIT STINT_SECONDS(24 * 3600)
+#define SIM_CLOCK_LIMIT STINT_SECONDS(86400)
 
 /* Puts the virtual clock in place and starts to drive it. No timer may be armed. */
 void sim_clock_start(void);

@@ -41,7 +41,7 @@ static void hours_pass_in_no_time(void **state)
     (void)state;
     for (int i = 0; i < 12; i++)
         sleep_virtually(STINT_SECONDS(3600));
-    assert_int_equal(sim_clock_elapsed(), STINT_SECONDS(12 * 3600));
+    assert_int_equal(sim_clock_elapsed(), STINT_SECONDS(43200));
 }
 
 /* However long it takes on the real clock. */
