@@ -107,6 +107,7 @@ static void cancel_locked(struct stint__client_pipe *c, uint32_t id)
     if (c->pipe.features & STINT__FEATURE_CANCEL)
         stint__pipe_put_control_locked(&c->pipe, &stack, STINT__KIND_CANCEL, 0);
     else if (c->pipe.features == 0 && c->cancels.count < STINT__CANCELS_MAX)
+        // NOLINTNEXTLINE(performance-no-int-to-ptr): the map is a set of IDs
         (void)!stint__map_put(&c->cancels, id, (void *)(uintptr_t)id);
 }
 

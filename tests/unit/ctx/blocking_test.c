@@ -233,7 +233,7 @@ static void cond_wait_ends_at_the_deadline(void **state)
 {
     (void)state;
     for (int i = 0; i < 100; i++) {
-        stint_ctx *ctx = stint_ctx_with_timeout(stint_ctx_background(), STINT_US(10 * i));
+        stint_ctx *ctx = stint_ctx_with_timeout(stint_ctx_background(), STINT_US(i) * 10);
         struct queue *q = queue_new(ctx);
         (void)take(q);
         assert_int_equal(q->code, STINT_DEADLINE_EXCEEDED);

@@ -433,7 +433,7 @@ static void ask(struct side *s, int fd, stint_code code)
     static const struct stint__exchange_ops ops = {on_reply, on_lost};
     struct asked a = {.x.ops = &ops};
     struct stint__envelope request = {.kind = STINT__KIND_REQUEST};
-    struct stint__envelope reply = {.kind = STINT__KIND_REPLY, .code = code};
+    struct stint__envelope reply = {.kind = STINT__KIND_REPLY, .code = (uint32_t)code};
     event_init(&a.replied);
     assert_int_equal(stint__peer_submit(s->peer, &a.x, &request, NULL), STINT_OK);
     struct stint__sp_stack stack =
