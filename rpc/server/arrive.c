@@ -52,6 +52,12 @@ static bool admit(stint_server *s)
     return false;
 }
 
+/* A connection is referred to by itself and by each of its calls. */
+static bool is_full(const struct stint__server_conn *sc)
+{
+    return atomic_load(&sc->refs) > sc->server->opts.max_connection_inflight;
+}
+
 /* Everything that can be said without a call. True: refused. On false the call is counted in
  * flight. */
 static bool refused_at_once(struct arrival *a)
@@ -78,7 +84,7 @@ static bool refused_at_once(struct arrival *a)
         refuse_unknown(a);
         return true;
     }
-    if (a->sc == NULL || !admit(s)) {
+    if (a->sc == NULL || is_full(a->sc) || !admit(s)) {
         refuse(a, &full, &s->counters.refused_full);
         return true;
     }

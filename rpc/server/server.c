@@ -16,6 +16,8 @@
 
 #define DEFAULT_MAX_QUEUE    4096
 #define DEFAULT_MAX_INFLIGHT 16384
+#define DEFAULT_CONNECTIONS  4096
+#define DEFAULT_CONN_CALLS   4096
 #define DEFAULT_MAX_MESSAGE  ((size_t)4 * 1024 * 1024)
 #define DEFAULT_CALL_MEMORY  ((size_t)64 * 1024 * 1024)
 #define DEFAULT_MAX_TIMEOUT  STINT_SECONDS(3600)
@@ -41,6 +43,10 @@ static stint_server_options options_of(const stint_server_options *given)
         o.max_queue = DEFAULT_MAX_QUEUE;
     if (o.max_inflight == 0)
         o.max_inflight = DEFAULT_MAX_INFLIGHT;
+    if (o.max_connections == 0)
+        o.max_connections = DEFAULT_CONNECTIONS;
+    if (o.max_connection_inflight == 0)
+        o.max_connection_inflight = DEFAULT_CONN_CALLS;
     if (o.max_message == 0)
         o.max_message = DEFAULT_MAX_MESSAGE;
     if (o.max_call_memory == 0)
@@ -108,6 +114,7 @@ stint_code stint_server_listen(stint_server *s, const char *url, stint_error *er
         .max_message = s->opts.max_message,
         .heartbeat = s->opts.heartbeat < 0 ? 0 : s->opts.heartbeat,
         .max_queued = 2 * s->opts.max_message,
+        .max_connections = s->opts.max_connections,
         .log = s->opts.log,
     };
     const struct stint__acceptor_events events = {s, stint__server_on_opened,
@@ -293,6 +300,7 @@ void stint_server_stats_get(stint_server *s, stint_server_stats *stats)
         stint__acceptor_stats(s->acceptors[i], &t);
         all.malformed += t.malformed;
         all.connections += t.open;
+        all.refused_connections += t.refused;
         all.stalled += t.stalled;
     }
     pthread_mutex_unlock(&s->mutex);

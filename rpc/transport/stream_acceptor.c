@@ -70,18 +70,26 @@ static void report(struct stint__stream_acceptor *a, const char *what)
 }
 
 /* Adds a connection to the list, with its lock held when it is returned: nobody may close it before
- * it is started. NULL: it is not wanted any more, or there was no memory. */
+ * it is started. NULL: it is not wanted (any more), or there was no memory; *ret_trouble says what
+ * is to be reported, if anything. */
 static struct stint__server_pipe *admit_locked(struct stint__stream_acceptor *a,
-                                               struct stint__stream *stream)
+                                               struct stint__stream *stream,
+                                               const char **ret_trouble)
 {
     if (a->listener == NULL)
         return NULL;
+    if (a->n_conns >= a->end.opts.max_connections) {
+        stint__count(&a->end.counters.refused);
+        *ret_trouble = "there are as many as are allowed";
+        return NULL;
+    }
     struct stint__server_pipe *c = stint__server_pipe_new(a, stream);
     if (c == NULL) {
-        report(a, "out of memory");
+        *ret_trouble = "out of memory";
         return NULL;
     }
     stint__list_push_back(&a->conns, &c->link);
+    a->n_conns++;
     pthread_mutex_lock(c->pipe.lock);
     return c;
 }
@@ -93,16 +101,19 @@ static void on_accept(struct stint__net_op *op)
     stint_code code = op->code;
     struct stint__stream *stream = code == STINT_OK ? op->stream : NULL;
     struct stint__server_pipe *c = NULL;
+    const char *trouble = NULL;
     if (code != STINT_OK && code != STINT_CANCELLED)
-        report(a, op->error.message);
+        report(a, op->error.message); /* before the next accept makes use of op */
     pthread_mutex_lock(&a->lock);
     if (stream != NULL)
-        c = admit_locked(a, stream);
+        c = admit_locked(a, stream, &trouble);
     if (code == STINT_RESOURCE_EXHAUSTED)
         pause_locked(a);
     else
         accept_locked(a);
     pthread_mutex_unlock(&a->lock);
+    if (trouble != NULL)
+        report(a, trouble);
     if (c != NULL)
         stint__pipe_start_unlock(&c->pipe);
     else
@@ -241,6 +252,7 @@ void stint__stream_acceptor_forget(struct stint__stream_acceptor *a, struct stin
 {
     pthread_mutex_lock(&a->lock);
     stint__list_unlink(&c->link);
+    a->n_conns--;
     pthread_mutex_unlock(&a->lock);
 }
 

@@ -28,6 +28,7 @@ struct stint__stream_acceptor {
     struct stint__net_op accept_op;
     struct stint__timer pause; /* between a failure to accept and the next attempt */
     struct stint__list conns;  /* of stint__server_pipe, from accepted to gone */
+    size_t n_conns;
     struct stint__list flushes;
     size_t unflushed; /* connections that the flushes wait for */
 };

@@ -42,6 +42,8 @@ static struct stint__transport_options with_defaults(const struct stint__transpo
         o.backoff_min = STINT_MS(10);
     if (o.backoff_max < o.backoff_min)
         o.backoff_max = o.backoff_min > STINT_SECONDS(1) ? o.backoff_min : STINT_SECONDS(1);
+    if (o.max_connections == 0)
+        o.max_connections = 4096;
     if (o.max_queued == 0)
         o.max_queued = (size_t)1024 * 1024;
     return o;
@@ -209,6 +211,7 @@ void stint__transport_counters_read(const struct stint__transport_counters *c,
         .malformed = atomic_load(&c->malformed),
         .late_replies = atomic_load(&c->late_replies),
         .open = atomic_load(&c->open),
+        .refused = atomic_load(&c->refused),
         .stalled = atomic_load(&c->stalled),
     };
 }

@@ -48,12 +48,15 @@ struct stint__transport_options {
     /* Bytes put in and not yet taken by the stream, per connection. A client's requests are refused
      * beyond it; from a client whose replies are beyond it nothing is read or handed up. */
     size_t max_queued;
+    size_t
+        max_connections; /* of an acceptor at once; further ones are closed (stream transports) */
     stint_log log;
 };
 
 /* Counters of one peer or acceptor; atomics inside, read as a snapshot. */
 struct stint__transport_stats {
     uint64_t connects, disconnects, malformed, late_replies, open;
+    uint64_t refused; /* connections over max_connections */
     uint64_t stalled; /* connections closed because the peer did not take what waited for it */
 };
 

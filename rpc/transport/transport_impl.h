@@ -15,7 +15,7 @@ void stint__transport_leave(void);
 /* ---- counters ---- */
 
 struct stint__transport_counters {
-    atomic_uint_least64_t connects, disconnects, malformed, late_replies, open, stalled;
+    atomic_uint_least64_t connects, disconnects, malformed, late_replies, open, stalled, refused;
 };
 
 static inline void stint__count(atomic_uint_least64_t *counter)

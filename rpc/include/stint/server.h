@@ -36,6 +36,9 @@ typedef struct stint_server_options {
     stint_duration heartbeat; /* as in stint_channel_options */
     const stint_interceptor *const *interceptors; /* NULL-terminated; must outlive the server */
     stint_log log;
+    uint32_t max_connections; /* on each URL at once; further ones are closed; default 4096. Not on
+                                 stock NNG sockets (inproc, ws, nng+tcp, nng+ipc). */
+    uint32_t max_connection_inflight; /* of max_inflight, for one connection; default 4096 */
 } stint_server_options;
 
 #define STINT_SERVER_OPTIONS(...) STINT_TEMPORARY(stint_server_options, __VA_ARGS__)
@@ -90,16 +93,17 @@ typedef struct stint_server_stats {
     uint64_t expired_queue;   /* shed: no time left when a worker took it */
     uint64_t refused_full;
     uint64_t refused_draining;
-    uint64_t refused_method; /* no such method */
-    uint64_t refused_other;  /* by an interceptor, or a request that does not decode */
-    uint64_t cancelled;      /* by the client, or lost with its connection */
-    uint64_t late;           /* answered by the deadline instead of the handler */
-    uint64_t clamped;        /* budgets over max_timeout */
-    uint64_t malformed;      /* connections closed because of garbage */
-    uint64_t connections;    /* open now */
-    uint64_t inflight;       /* calls now */
-    uint64_t accepted;       /* connections ever */
-    uint64_t stalled;        /* connections closed because their client did not read its replies */
+    uint64_t refused_method;      /* no such method */
+    uint64_t refused_other;       /* by an interceptor, or a request that does not decode */
+    uint64_t cancelled;           /* by the client, or lost with its connection */
+    uint64_t late;                /* answered by the deadline instead of the handler */
+    uint64_t clamped;             /* budgets over max_timeout */
+    uint64_t malformed;           /* connections closed because of garbage */
+    uint64_t connections;         /* open now */
+    uint64_t inflight;            /* calls now */
+    uint64_t accepted;            /* connections ever */
+    uint64_t refused_connections; /* over max_connections */
+    uint64_t stalled; /* connections closed because their client did not read its replies */
 } stint_server_stats;
 
 /* A snapshot of the counters. Thread-safe. */

@@ -75,10 +75,55 @@ static void who_does_not_read_is_not_worked_for(struct cluster *c)
     check_bounded(c, "probe.v1.Probe/Quick");
 }
 
+/* One connection cannot take all the calls there may be. */
+static void a_connection_has_its_own_limit_of_calls(struct cluster *c)
+{
+    enum { LIMIT = 2 };
+    struct probe p;
+    struct outcome slow[LIMIT];
+    stint_channel *other;
+    stint_error err;
+    Probe__V1__Request gated = PROBE__V1__REQUEST__INIT;
+    gated.gated = true;
+    probe_init(&p);
+    p.sopts.max_connection_inflight = LIMIT;
+    const char *url = cluster_ipc_url(c, "s");
+    probe_start(&p, url);
+    for (unsigned i = 0; i < LIMIT; i++) {
+        outcome_init(&slow[i]);
+        assert_int_equal(probe_v1_probe_work_async(stint_ctx_background(), p.ch, &gated, probe_done,
+                                                   &slow[i], NULL),
+                         STINT_OK);
+    }
+    event_wait(&p.entered, LIMIT);
+    probe_call(&p, probe_v1_probe_quick, stint_ctx_background(), NULL, STINT_RESOURCE_EXHAUSTED,
+               &err);
+    assert_int_equal(err.reason, STINT_REASON_QUEUE_FULL);
+    assert_true(err.not_executed);
+    assert_int_equal(stint_channel_open(&other, url, NULL, &err), STINT_OK);
+    Probe__V1__Request req = PROBE__V1__REQUEST__INIT;
+    Probe__V1__Reply *rep;
+    assert_int_equal(probe_v1_probe_quick(stint_ctx_background(), other, &req, &rep, &err),
+                     STINT_OK);
+    probe_free(rep);
+    stint_channel_close(other);
+    event_raise(&p.gate);
+    for (unsigned i = 0; i < LIMIT; i++) {
+        event_wait(&slow[i].event, 1);
+        assert_int_equal(slow[i].err.code, STINT_OK);
+        outcome_fini(&slow[i]);
+    }
+    while (stats_of(&p).inflight > 0) /* a call ends just after its reply is sent */
+        pause_between_looks();
+    probe_free(probe_call(&p, probe_v1_probe_quick, stint_ctx_background(), NULL, STINT_OK, NULL));
+    probe_stop(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         CLUSTER_TEST(who_does_not_read_is_not_worked_for),
+        CLUSTER_TEST(a_connection_has_its_own_limit_of_calls),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

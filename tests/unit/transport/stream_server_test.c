@@ -415,6 +415,41 @@ static void the_server_may_refuse_what_came(struct cluster *c)
     close_server(&s);
 }
 
+/* ---- how many ---- */
+
+/* Whether the server shakes hands or hangs up. */
+static bool is_let_in(int fd)
+{
+    uint8_t byte;
+    return read(fd, &byte, 1) == 1;
+}
+
+static void one_connection_too_many_is_closed_at_once(struct cluster *c)
+{
+    struct server s;
+    struct stint__transport_options opts = {.max_connections = 2};
+    open_server(&s, cluster_ipc_url(c, "s"), opts);
+    int one = connect_client(&s);
+    int two = connect_client(&s);
+    int three = raw_connect(s.url);
+    assert_false(is_let_in(three));
+    event_wait(&s.logged, 1);
+    assert_int_equal(stats_of(&s).refused, 1);
+    close(three);
+    raw_send_kind(two, true, 7, STINT__KIND_REQUEST, 1, 0);
+    assert_int_equal(raw_expect_kind(two, true, STINT__KIND_REPLY), 7);
+    close(one);
+    event_wait(&s.closed, 1);
+    three = raw_connect(s.url);
+    while (!is_let_in(three)) { /* there is room right after `closed` */
+        close(three);
+        three = raw_connect(s.url);
+    }
+    close(three);
+    close(two);
+    close_server(&s);
+}
+
 /* ---- back-pressure and flushing ---- */
 
 static void on_flushed(void *arg)
@@ -496,6 +531,7 @@ int main(void)
         CLUSTER_TEST(what_is_malformed_is_counted_and_said),
         CLUSTER_TEST(a_frame_of_another_size_than_allowed_is_refused_before_it_comes),
         CLUSTER_TEST(the_server_may_refuse_what_came),
+        CLUSTER_TEST(one_connection_too_many_is_closed_at_once),
         CLUSTER_TEST(who_does_not_read_is_not_read_from_and_loses_nothing),
         CLUSTER_TEST(a_flush_ends_with_the_connections_it_waits_for),
     };
