@@ -33,7 +33,6 @@
 #include "transport.h"
 
 #define STINT__END_OF_TIME ((stint_time){INT64_MAX})
-#define STINT__HOP_MAX     64 /* a request that has come through so many services goes in circles */
 
 struct stint__channel_counters {
     atomic_uint_fast64_t calls, ok, failed, deadline_exceeded, cancelled, connection_lost, not_sent,

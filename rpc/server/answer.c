@@ -16,30 +16,58 @@ static struct stint__slice text_slice(const char *text)
     return (struct stint__slice){(const uint8_t *)text, strlen(text)};
 }
 
-void stint__refuse_request(struct stint__conn *conn, const struct stint__reply_to *to,
-                           uint64_t call_id, const struct stint__refusal *why)
+/* Rounded up: a pushback of less than a microsecond is still one. */
+static uint64_t pushback_us(stint_duration pushback)
 {
-    struct stint__envelope e = {
+    if (pushback <= 0)
+        return 0;
+    uint64_t us = (uint64_t)pushback / 1000 + (pushback % 1000 != 0);
+    return us < STINT__BUDGET_US_MAX ? us : STINT__BUDGET_US_MAX - 1;
+}
+
+static struct stint__envelope envelope_of(uint64_t call_id, const stint_error *outcome)
+{
+    return (struct stint__envelope){
         .kind = STINT__KIND_REPLY,
         .call_id = call_id,
-        .code = (uint32_t)why->code,
-        .reason = (uint32_t)why->reason,
-        .message = text_slice(why->text),
-        .not_executed = why->not_executed,
+        .code = (uint32_t)outcome->code,
+        .reason = (uint32_t)outcome->reason,
+        .message = text_slice(outcome->message),
+        .not_executed = outcome->not_executed,
+        .pushback_us = pushback_us(outcome->pushback),
     };
-    /* If this fails the connection is gone, and with it everybody who waits for the answer. */
-    (void)!stint__conn_reply(conn, to, &e, NULL);
+}
+
+void stint__refuse_request(struct stint__conn *conn, const struct stint__reply_to *to,
+                           uint64_t call_id, const stint_error *why)
+{
+    struct stint__envelope e = envelope_of(call_id, why);
+    stint_error err;
+    stint_code code = stint__conn_reply(conn, to, &e, &err);
+    if (code == STINT_OK)
+        return;
+    stint__conn_drop(conn, to);
+    /* Not for want of memory: the connection is gone, and with it everybody who waits. Else the
+     * caller would wait for ever, so it has to lose the connection. */
+    if (code == STINT_RESOURCE_EXHAUSTED)
+        stint__conn_fail(conn, &err);
 }
 
 static bool claim(stint_call *call)
 {
     if (atomic_exchange(&call->answered, true))
         return false;
-    /* Before the answer goes out: whoever gets it may send the next request at once. */
-    atomic_fetch_sub(&call->server->admitted, 1);
     if (stint__timer_disarm(&call->timer))
         stint__call_unref(call);
     return true;
+}
+
+/* Before an answer goes out with which the call itself ends: whoever gets it may send the next
+ * request at once. */
+static void make_room(stint_call *call)
+{
+    call->admitted = false;
+    atomic_fetch_sub(&call->server->admitted, 1);
 }
 
 /* What every answer ends with. */
@@ -56,34 +84,30 @@ static void send_instead(stint_call *call, const stint_error *why)
     stint_error told;
     stint_error_set(&told, why->code, "the reply of %s was not sent: %s", call->entry->method->path,
                     why->message);
-    const struct stint__refusal refusal = {why->code, why->reason, told.message, false};
-    stint__refuse_request(call->conn, &call->to, call->call_id, &refusal);
+    told.reason = why->reason;
     stint__log_write(&call->server->logger, stint_now(), STINT_LOG_WARN, "%s: %s",
-                     stint__conn_peer(call->conn), told.message);
+                     stint__conn_peer(call->sc->conn), told.message);
+    stint__refuse_request(call->sc->conn, &call->to, call->call_id, &told);
 }
 
 static void send(stint_call *call, const stint_error *outcome, struct stint__slice payload,
                  struct stint__buf *owner)
 {
     stint__server_layers_end(call, outcome);
-    struct stint__envelope e = {
-        .kind = STINT__KIND_REPLY,
-        .call_id = call->call_id,
-        .code = (uint32_t)outcome->code,
-        .reason = (uint32_t)outcome->reason,
-        .message = text_slice(outcome->message),
-        .not_executed = outcome->not_executed,
-        .has_payload = outcome->code == STINT_OK,
-        .payload = payload,
-        .payload_owner = owner,
-    };
+    struct stint__envelope e = envelope_of(call->call_id, outcome);
+    e.has_payload = outcome->code == STINT_OK;
+    e.payload = payload;
+    e.payload_owner = owner;
     if (call->spoken) {
         e.details = call->details;
         e.metadata = call->reply_metadata;
     }
     stint_error err;
-    if (stint__conn_reply(call->conn, &call->to, &e, &err) == STINT_RESOURCE_EXHAUSTED)
+    stint_code code = stint__conn_reply(call->sc->conn, &call->to, &e, &err);
+    if (code == STINT_RESOURCE_EXHAUSTED)
         send_instead(call, &err);
+    else if (code != STINT_OK)
+        stint__conn_drop(call->sc->conn, &call->to);
     settle(call);
 }
 
@@ -160,6 +184,7 @@ bool stint__call_answer(stint_call *call, stint_code code, const ProtobufCMessag
 {
     if (!claim(call))
         return false;
+    make_room(call);
     call->spoken = true;
     if (code == STINT_OK && rep != NULL) {
         send_ok(call, rep);
@@ -171,26 +196,28 @@ bool stint__call_answer(stint_call *call, stint_code code, const ProtobufCMessag
     return true;
 }
 
-bool stint__call_answer_refusal(stint_call *call, const struct stint__refusal *why)
+bool stint__call_refuse(stint_call *call, const stint_error *why)
 {
     if (!claim(call))
         return false;
-    stint_error outcome;
-    stint_error_set(&outcome, why->code, "%s", why->text);
-    outcome.reason = why->reason;
-    outcome.not_executed = why->not_executed;
+    stint_ctx_cancel(call->own, STINT_CANCELLED, why->message);
+    stint_error outcome = *why;
+    outcome.not_executed = !atomic_load(&call->started);
+    if (outcome.not_executed)
+        make_room(call);
     send(call, &outcome, (struct stint__slice){NULL, 0}, NULL);
     return true;
 }
 
-bool stint__call_answer_nothing(stint_call *call)
+bool stint__call_abandon(stint_call *call, const char *why)
 {
     if (!claim(call))
         return false;
     stint_error outcome;
+    stint_ctx_cancel(call->own, STINT_CANCELLED, why);
     stint_ctx_cause(call->own, &outcome);
     stint__server_layers_end(call, &outcome);
-    stint__conn_drop(call->conn, &call->to);
+    stint__conn_drop(call->sc->conn, &call->to);
     settle(call);
     return true;
 }

@@ -1,9 +1,8 @@
 /* arrive.c - from a request's frame to a call, or to its refusal.
  *
- * The order is the design's: draining, expired, unknown method, too many. What is refused here
- * costs no allocation, and every refusal says not_executed. The deadline is anchored at the moment
- * the frame's bytes were read, so that time spent in this process counts. */
-#include <stdio.h>
+ * The order is the design's: draining, expired, unknown method, too many hops, too many calls. What
+ * is refused here costs no allocation, and every refusal says not_executed. The deadline is
+ * anchored at the moment the frame's bytes were read, so that time spent in this process counts. */
 #include <string.h>
 
 #include "alloc.h"
@@ -23,8 +22,7 @@ struct arrival {
     const struct stint__method_entry *entry;
 };
 
-static void refuse(const struct arrival *a, const struct stint__refusal *why,
-                   atomic_uint_fast64_t *counter)
+static void refuse(const struct arrival *a, const stint_error *why, atomic_uint_fast64_t *counter)
 {
     stint__count(counter);
     stint__refuse_request(a->conn, a->to, a->in->env.call_id, why);
@@ -32,49 +30,57 @@ static void refuse(const struct arrival *a, const struct stint__refusal *why,
 
 static void refuse_unknown(const struct arrival *a)
 {
-    char text[STINT_ERROR_MESSAGE_MAX];
     struct stint__slice method = a->in->env.method;
-    snprintf(text, sizeof text, "this server has no method \"%.*s\"",
-             (int)(method.len < 160 ? method.len : 0), (const char *)method.data);
-    const struct stint__refusal why = {STINT_UNIMPLEMENTED, STINT_REASON_NO_SUCH_METHOD, text,
-                                       true};
+    stint_error why;
+    stint_error_set(&why, STINT_UNIMPLEMENTED, "this server has no method \"%.*s\"",
+                    (int)(method.len < 160 ? method.len : 0), (const char *)method.data);
+    why.reason = STINT_REASON_NO_SUCH_METHOD;
+    why.not_executed = true;
     refuse(a, &why, &a->server->counters.refused_method);
 }
 
-/* Counts one call more, unless there are too many. */
-static bool admit(stint_server *s)
+static bool refused_draining(const struct arrival *a)
 {
-    atomic_fetch_add(&s->inflight, 1);
-    if (atomic_fetch_add(&s->admitted, 1) < s->opts.max_inflight)
-        return true;
-    atomic_fetch_sub(&s->admitted, 1);
-    stint__server_leave(s);
-    return false;
+    static const stint_error draining =
+        STINT__REFUSAL(STINT_UNAVAILABLE, STINT_REASON_DRAINING, "the server is shutting down");
+    if (atomic_load(&a->server->state) == STINT__SERVER_RUNNING)
+        return false;
+    refuse(a, &draining, &a->server->counters.refused_draining);
+    return true;
 }
 
 /* A connection is referred to by itself and by each of its calls. */
 static bool is_full(const struct stint__server_conn *sc)
 {
-    return atomic_load(&sc->refs) > sc->server->opts.max_connection_inflight;
+    return sc != NULL && atomic_load(&sc->refs) > sc->server->opts.max_connection_inflight;
 }
 
-/* Everything that can be said without a call. True: refused. On false the call is counted in
- * flight. */
+/* Counts one call more as admitted, unless there are too many. */
+static bool count_admitted(stint_server *s)
+{
+    if (atomic_fetch_add(&s->admitted, 1) < s->opts.max_inflight)
+        return true;
+    atomic_fetch_sub(&s->admitted, 1);
+    return false;
+}
+
+/* Everything that can be said without a call. True: refused. On false the call is counted as
+ * admitted. */
 static bool refused_at_once(struct arrival *a)
 {
-    static const struct stint__refusal draining = {STINT_UNAVAILABLE, STINT_REASON_DRAINING,
-                                                   "the server is shutting down", true};
-    static const struct stint__refusal expired = {
-        STINT_DEADLINE_EXCEEDED, STINT_REASON_EXPIRED_ON_ARRIVAL,
-        "the deadline had passed when the request arrived", true};
-    static const struct stint__refusal full = {STINT_RESOURCE_EXHAUSTED, STINT_REASON_QUEUE_FULL,
-                                               "the server has too many calls in flight", true};
+    static const stint_error expired =
+        STINT__REFUSAL(STINT_DEADLINE_EXCEEDED, STINT_REASON_EXPIRED_ON_ARRIVAL,
+                       "the deadline had passed when the request arrived");
+    static const stint_error circle =
+        STINT__REFUSAL(STINT_FAILED_PRECONDITION, STINT_REASON_NONE,
+                       "the request has come through too many services: do they call in a circle?");
+    static const stint_error full =
+        STINT__REFUSAL(STINT_RESOURCE_EXHAUSTED, STINT_REASON_QUEUE_FULL,
+                       "the server has too many calls in flight");
     stint_server *s = a->server;
     const struct stint__envelope *e = &a->in->env;
-    if (atomic_load(&s->state) != STINT__SERVER_RUNNING) {
-        refuse(a, &draining, &s->counters.refused_draining);
+    if (refused_draining(a))
         return true;
-    }
     if (e->has_budget && e->budget_us == 0) {
         refuse(a, &expired, &s->counters.expired_arrival);
         return true;
@@ -84,7 +90,11 @@ static bool refused_at_once(struct arrival *a)
         refuse_unknown(a);
         return true;
     }
-    if (a->sc == NULL || is_full(a->sc) || !admit(s)) {
+    if (e->hop > STINT__HOP_MAX) {
+        refuse(a, &circle, &s->counters.refused_other);
+        return true;
+    }
+    if (is_full(a->sc) || !count_admitted(s)) {
         refuse(a, &full, &s->counters.refused_full);
         return true;
     }
@@ -139,10 +149,10 @@ static stint_time set_deadlines(stint_call *call, const struct stint__envelope *
 static void on_deadline(struct stint__timer *t)
 {
     stint_call *call = STINT__CONTAINER_OF(t, stint_call, timer);
-    static const struct stint__refusal late = {
-        STINT_DEADLINE_EXCEEDED, STINT_REASON_EXPIRED_IN_HANDLER,
-        "the deadline passed before the deferred call was finished", false};
-    if (stint__call_answer_refusal(call, &late))
+    static const stint_error late =
+        STINT__REFUSAL(STINT_DEADLINE_EXCEEDED, STINT_REASON_EXPIRED_IN_HANDLER,
+                       "the deadline passed before the deferred call was finished");
+    if (stint__call_refuse(call, &late))
         stint__count(&call->server->counters.late);
     stint__call_unref(call);
 }
@@ -158,13 +168,13 @@ static stint_call *call_new(const struct arrival *a)
     memset(call, 0, offsetof(stint_call, first));
     stint__arena_init(&call->arena, call->first, sizeof call->first, s->opts.max_call_memory);
     call->server = s;
-    call->sc = a->sc;
-    call->conn = stint__conn_ref(a->conn);
+    call->sc = stint__server_conn_ref(a->sc);
     call->to = *a->to;
     call->entry = a->entry;
     call->arrival = a->in->read_at;
     call->call_id = e->call_id;
     call->payload = e->payload;
+    call->admitted = true;
     atomic_init(&call->refs, 1);
     atomic_fetch_add(&s->refs, 1);
     stint__timer_init(&call->timer, on_deadline);
@@ -176,78 +186,101 @@ static stint_call *call_new(const struct arrival *a)
     return call;
 }
 
-/* Keeps the payload beyond this callback. False: no memory. */
-static bool keep_payload(stint_call *call, const struct stint__incoming *in)
+/* Keeps the payload beyond this callback. */
+static stint_code keep_payload(stint_call *call, const struct stint__incoming *in, stint_error *err)
 {
     if (in->owner != NULL) {
         call->payload_owner = stint__buf_ref(in->owner);
-        return true;
+        return STINT_OK;
     }
     if (call->payload.len == 0)
-        return true;
+        return STINT_OK;
     uint8_t *copy = stint__arena_alloc(&call->arena, call->payload.len);
     if (copy == NULL)
-        return false;
+        return stint_error_set(err, STINT_RESOURCE_EXHAUSTED, "out of memory for the request of %s",
+                               call->entry->method->path);
     memcpy(copy, call->payload.data, call->payload.len);
     call->payload.data = copy;
-    return true;
+    return STINT_OK;
 }
 
-static bool keep_metadata(stint_call *call, const struct stint__envelope *e)
+static stint_code keep_metadata(stint_call *call, const struct stint__envelope *e, stint_error *err)
 {
     if (e->n_metadata == 0)
-        return true;
+        return STINT_OK;
     call->metadata = stint_metadata_new();
-    return call->metadata != NULL && stint__envelope_metadata(e, call->metadata, NULL) == STINT_OK;
+    if (call->metadata == NULL)
+        return stint_error_set(err, STINT_RESOURCE_EXHAUSTED, "out of memory for metadata");
+    return stint__envelope_metadata(e, call->metadata, err);
+}
+
+/* Lists and queues the call. Consumes the reference. */
+static void enqueue(stint_call *call)
+{
+    static const stint_error full = STINT__REFUSAL(
+        STINT_RESOURCE_EXHAUSTED, STINT_REASON_QUEUE_FULL, "too many calls wait for a worker");
+    struct stint__server_counters *c = &call->server->counters;
+    const char *unwanted = stint__conn_list_call(call);
+    bool queued = unwanted == NULL && stint__queue_push(call->server, call);
+    if (queued)
+        return;
+    if (unwanted != NULL) {
+        if (stint__call_abandon(call, unwanted))
+            stint__count(&c->cancelled);
+    } else if (stint__call_refuse(call, &full)) {
+        stint__count(&c->refused_full);
+    }
+    stint__call_unref(call);
 }
 
 /* Queues the call, or runs it here if its method is declared short. Consumes the reference. */
 static void start(stint_call *call, const struct stint__incoming *in)
 {
-    static const struct stint__refusal memory = {STINT_RESOURCE_EXHAUSTED, STINT_REASON_NONE,
-                                                 "the server is out of memory", true};
-    static const struct stint__refusal full = {STINT_RESOURCE_EXHAUSTED, STINT_REASON_QUEUE_FULL,
-                                               "too many calls wait for a worker", true};
-    stint_server *s = call->server;
     bool is_short = (call->entry->method->flags & STINT_METHOD_SHORT) != 0;
-    if (!keep_metadata(call, &in->env) || (!is_short && !keep_payload(call, in))) {
-        if (stint__call_answer_refusal(call, &memory))
-            stint__count(&s->counters.refused_other);
+    stint_error err;
+    stint_code code = keep_metadata(call, &in->env, &err);
+    if (code == STINT_OK && !is_short)
+        code = keep_payload(call, in, &err);
+    if (code != STINT_OK) {
+        if (stint__call_refuse(call, &err))
+            stint__count(&call->server->counters.refused_other);
         stint__call_unref(call);
-        return;
-    }
-    if (is_short) {
+    } else if (is_short) {
         stint__call_run(call);
         stint__call_unref(call);
-        return;
+    } else {
+        enqueue(call);
     }
-    if (!stint__conn_list_call(call->sc, call)) {
-        stint_ctx_cancel(call->own, STINT_CANCELLED, "cancelled by the caller");
-        if (stint__call_answer_nothing(call))
-            stint__count(&s->counters.cancelled);
-        stint__call_unref(call);
-    } else if (!stint__queue_push(s, call)) {
-        if (stint__call_answer_refusal(call, &full))
-            stint__count(&s->counters.refused_full);
-        stint__call_unref(call);
+}
+
+/* A request that is counted in flight. False: it has been answered, and no call was made. */
+static bool admit(struct arrival *a)
+{
+    static const stint_error memory =
+        STINT__REFUSAL(STINT_RESOURCE_EXHAUSTED, STINT_REASON_NONE, "the server is out of memory");
+    if (refused_at_once(a))
+        return false;
+    stint_call *call = a->sc != NULL ? call_new(a) : NULL; /* see stint__server_on_opened */
+    if (call == NULL) {
+        atomic_fetch_sub(&a->server->admitted, 1);
+        refuse(a, &memory, &a->server->counters.refused_other);
+        return false;
     }
+    start(call, a->in);
+    return true;
 }
 
 void stint__server_on_request(void *arg, void *conn_data, struct stint__conn *conn,
                               const struct stint__reply_to *to, const struct stint__incoming *in)
 {
-    static const struct stint__refusal memory = {STINT_RESOURCE_EXHAUSTED, STINT_REASON_NONE,
-                                                 "the server is out of memory", true};
     struct arrival a = {arg, conn_data, conn, to, in, NULL};
     stint__count(&a.server->counters.requests);
-    if (refused_at_once(&a))
+    /* Counted first, then the state is looked at again: drain does it the other way round, so it
+     * waits for this request or the request is refused. What comes later is not counted, so that
+     * it cannot keep drain waiting. */
+    if (refused_draining(&a))
         return;
-    stint_call *call = call_new(&a);
-    if (call == NULL) {
-        refuse(&a, &memory, &a.server->counters.refused_other);
-        atomic_fetch_sub(&a.server->admitted, 1);
+    atomic_fetch_add(&a.server->inflight, 1);
+    if (!admit(&a))
         stint__server_leave(a.server);
-        return;
-    }
-    start(call, in);
 }

@@ -9,6 +9,9 @@
 #include "alloc.h"
 #include "server_internal.h"
 
+static const char cancelled_by_caller[] = "cancelled by the caller";
+static const char connection_lost[] = "the caller's connection was lost";
+
 /* One word or two are the key themselves; longer stacks, through chains of devices, are hashed
  * (FNV-1a). */
 static uint64_t key_of(const struct stint__reply_to *to)
@@ -26,10 +29,17 @@ static uint64_t key_of(const struct stint__reply_to *to)
     return key;
 }
 
-static void conn_unref(struct stint__server_conn *sc)
+struct stint__server_conn *stint__server_conn_ref(struct stint__server_conn *sc)
 {
-    if (atomic_fetch_sub(&sc->refs, 1) != 1)
+    atomic_fetch_add_explicit(&sc->refs, 1, memory_order_relaxed);
+    return sc;
+}
+
+void stint__server_conn_unref(struct stint__server_conn *sc)
+{
+    if (atomic_fetch_sub_explicit(&sc->refs, 1, memory_order_acq_rel) != 1)
         return;
+    stint__conn_unref(sc->conn);
     stint__map_fini(&sc->by_key);
     pthread_mutex_destroy(&sc->mutex);
     stint__free(sc);
@@ -40,10 +50,14 @@ void *stint__server_on_opened(void *arg, struct stint__conn *conn)
     stint_server *s = arg;
     stint__count(&s->counters.accepted);
     struct stint__server_conn *sc = stint__alloc_zeroed(sizeof *sc);
-    if (sc == NULL)
-        return NULL; /* its requests are refused: see arrive.c */
+    if (sc == NULL) {
+        stint_error why;
+        stint_error_set(&why, STINT_RESOURCE_EXHAUSTED, "out of memory for a connection");
+        stint__conn_fail(conn, &why); /* its client comes again; see arrive.c for what it sent */
+        return NULL;
+    }
     sc->server = s;
-    sc->conn = conn;
+    sc->conn = stint__conn_ref(conn);
     atomic_init(&sc->refs, 1);
     stint__list_init(&sc->calls);
     stint__map_init(&sc->by_key);
@@ -75,48 +89,56 @@ static void add_tombstone_locked(struct stint__server_conn *sc, uint64_t key)
     sc->tombstones[sc->next_tombstone++ % STINT__TOMBSTONES] = key;
 }
 
-bool stint__conn_list_call(struct stint__server_conn *sc, stint_call *call)
-{
-    call->key = key_of(&call->to);
-    pthread_mutex_lock(&sc->mutex);
-    bool ok = !sc->gone && !(sc->n_tombstones > 0 && take_tombstone_locked(sc, call->key));
-    if (ok) {
-        /* A key that is taken (a client that repeats an ID) or no memory for it: the call cannot be
-         * cancelled by itself, only with its connection. */
-        if (stint__map_get(&sc->by_key, call->key) == NULL)
-            (void)!stint__map_put(&sc->by_key, call->key, call);
-        stint__list_push_back(&sc->calls, &call->conn_link);
-        atomic_fetch_add(&sc->refs, 1);
-        call->sc = sc;
-        call->registered = true;
-    }
-    pthread_mutex_unlock(&sc->mutex);
-    return ok;
-}
-
 static void unlist_locked(struct stint__server_conn *sc, stint_call *call)
 {
+    atomic_store(&call->listed, false);
     stint__list_unlink(&call->conn_link);
     if (stint__map_get(&sc->by_key, call->key) == call)
         stint__map_remove(&sc->by_key, call->key);
 }
 
+static void list_locked(struct stint__server_conn *sc, stint_call *call)
+{
+    /* A key that is taken (a client that repeats an ID) or no memory for it: the call cannot be
+     * cancelled by itself, only with its connection. */
+    if (stint__map_get(&sc->by_key, call->key) == NULL)
+        (void)!stint__map_put(&sc->by_key, call->key, call);
+    stint__list_push_back(&sc->calls, &call->conn_link);
+    /* Whoever answers looks at `listed` after `answered` is set: one of the two sees the other. */
+    atomic_store(&call->listed, true);
+    if (atomic_load(&call->answered))
+        unlist_locked(sc, call);
+}
+
+const char *stint__conn_list_call(stint_call *call)
+{
+    struct stint__server_conn *sc = call->sc;
+    const char *why_not = NULL;
+    call->key = key_of(&call->to);
+    pthread_mutex_lock(&sc->mutex);
+    if (sc->gone)
+        why_not = connection_lost;
+    else if (sc->n_tombstones > 0 && take_tombstone_locked(sc, call->key))
+        why_not = cancelled_by_caller;
+    else
+        list_locked(sc, call);
+    pthread_mutex_unlock(&sc->mutex);
+    return why_not;
+}
+
 void stint__conn_unlist_call(stint_call *call)
 {
-    if (!call->registered)
+    if (!atomic_load(&call->listed))
         return;
-    struct stint__server_conn *sc = call->sc;
-    pthread_mutex_lock(&sc->mutex);
-    unlist_locked(sc, call);
-    pthread_mutex_unlock(&sc->mutex);
-    conn_unref(sc);
+    pthread_mutex_lock(&call->sc->mutex);
+    unlist_locked(call->sc, call);
+    pthread_mutex_unlock(&call->sc->mutex);
 }
 
 /* Nobody wants the answer any more. */
 static void cancel_call(stint_call *call, const char *why)
 {
-    stint_ctx_cancel(call->own, STINT_CANCELLED, why);
-    if (stint__call_answer_nothing(call))
+    if (stint__call_abandon(call, why))
         stint__count(&call->server->counters.cancelled);
     stint__call_unref(call);
 }
@@ -138,7 +160,7 @@ void stint__server_on_cancel(void *arg, void *conn_data, struct stint__conn *con
         add_tombstone_locked(sc, key);
     pthread_mutex_unlock(&sc->mutex);
     if (call != NULL)
-        cancel_call(call, "cancelled by the caller");
+        cancel_call(call, cancelled_by_caller);
 }
 
 /* Takes one call off the list, with a reference for the caller. */
@@ -148,8 +170,9 @@ static stint_call *pop_call(struct stint__server_conn *sc)
     pthread_mutex_lock(&sc->mutex);
     if (!stint__list_empty(&sc->calls)) {
         call = STINT__CONTAINER_OF(sc->calls.next, stint_call, conn_link);
-        unlist_locked(sc, call);
+        /* In this order: once it is unlisted, whoever answers it does not wait for the mutex. */
         stint__call_ref(call);
+        unlist_locked(sc, call);
     }
     pthread_mutex_unlock(&sc->mutex);
     return call;
@@ -172,8 +195,8 @@ void stint__server_on_closed(void *arg, void *conn_data, struct stint__conn *con
     pthread_mutex_unlock(&sc->mutex);
     stint_call *call;
     while ((call = pop_call(sc)) != NULL)
-        cancel_call(call, "the caller's connection was lost");
-    conn_unref(sc);
+        cancel_call(call, connection_lost);
+    stint__server_conn_unref(sc);
 }
 
 /* A connection of the list, with a reference, after the one given (which is released); NULL at the
@@ -186,23 +209,21 @@ static struct stint__server_conn *next_conn(stint_server *s, struct stint__serve
     struct stint__list *link = anew ? s->conns.next : after->link.next;
     if (link != &s->conns) {
         sc = STINT__CONTAINER_OF(link, struct stint__server_conn, link);
-        atomic_fetch_add(&sc->refs, 1);
+        stint__server_conn_ref(sc);
     }
     pthread_mutex_unlock(&s->mutex);
     if (after != NULL)
-        conn_unref(after);
+        stint__server_conn_unref(after);
     return sc;
 }
 
-void stint__server_cancel_all(stint_server *s, const char *why)
+void stint__server_refuse_all(stint_server *s, const stint_error *why)
 {
-    const struct stint__refusal refusal = {STINT_UNAVAILABLE, STINT_REASON_DRAINING, why, false};
     struct stint__server_conn *sc = NULL;
     while ((sc = next_conn(s, sc)) != NULL) {
         stint_call *call;
         while ((call = pop_call(sc)) != NULL) {
-            stint__call_answer_refusal(call, &refusal);
-            stint_ctx_cancel(call->own, STINT_CANCELLED, why);
+            stint__call_refuse(call, why);
             stint__call_unref(call);
         }
     }

@@ -111,7 +111,7 @@ const char *stint_call_method(const stint_call *call)
 
 const char *stint_call_peer(const stint_call *call)
 {
-    return stint__conn_peer(call->conn);
+    return stint__conn_peer(call->sc->conn);
 }
 
 stint_time stint_call_arrival(const stint_call *call)
@@ -122,8 +122,12 @@ stint_time stint_call_arrival(const stint_call *call)
 /* False: out of memory. A call that was answered meanwhile keeps no timer. */
 static bool arm_deadline(stint_call *call)
 {
+    /* The handler's deadline, so that the answer still reaches the caller. */
+    stint_time when;
+    if (!stint_ctx_deadline(call->ctx, &when))
+        when = call->deadline;
     stint__call_ref(call); /* the timer's */
-    bool armed = stint__timer_arm(&call->timer, call->deadline);
+    bool armed = stint__timer_arm(&call->timer, stint_time_min(when, call->deadline));
     bool needless = armed && atomic_load(&call->answered) && stint__timer_disarm(&call->timer);
     if (!armed || needless)
         stint__call_unref(call);

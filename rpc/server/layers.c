@@ -24,7 +24,7 @@ static stint_code begin_one(stint_call *call, const stint_interceptor *with,
 {
     layer->seen = (stint_interception){
         .method = call->entry->method->path,
-        .peer = stint__conn_peer(call->conn),
+        .peer = stint__conn_peer(call->sc->conn),
         .metadata = call->metadata,
         .start = call->arrival,
     };

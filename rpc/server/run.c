@@ -1,6 +1,8 @@
-/* run.c - running a call: the last look at its time, the request's decoding, the handler.
+/* run.c - running a call: the last look at its time, the interceptors, the request's decoding, the
+ * handler.
  *
- * In this order, and nothing is decoded for a call that nobody waits for any more. */
+ * In this order: nothing is decoded for a call that nobody waits for any more, or that an
+ * interceptor does not let in. */
 #include <string.h>
 
 #include "alloc.h"
@@ -17,12 +19,14 @@ void stint__call_unref(stint_call *call)
     if (atomic_fetch_sub_explicit(&call->refs, 1, memory_order_acq_rel) != 1)
         return;
     stint_server *s = call->server;
+    if (call->admitted)
+        atomic_fetch_sub(&s->admitted, 1);
     stint__buf_unref(call->payload_owner);
     stint_metadata_free(call->metadata);
     stint_metadata_free(call->reply_metadata);
     stint__server_layers_free(call);
     stint_ctx_unref(call->own);
-    stint__conn_unref(call->conn);
+    stint__server_conn_unref(call->sc);
     stint__arena_fini(&call->arena);
     stint__free(call);
     stint__server_unref(s);
@@ -30,30 +34,31 @@ void stint__call_unref(stint_call *call)
 
 void stint__call_watch(stint_call *call)
 {
-    if (call->registered || stint__conn_list_call(call->sc, call))
+    if (atomic_load(&call->listed))
         return;
-    stint_ctx_cancel(call->own, STINT_CANCELLED, "the caller's connection was lost");
-    if (stint__call_answer_nothing(call))
+    const char *unwanted = stint__conn_list_call(call);
+    if (unwanted != NULL && stint__call_abandon(call, unwanted))
         stint__count(&call->server->counters.cancelled);
 }
 
-/* Sheds a call whose time ran out, or that was cancelled, before its handler could start. */
+/* Sheds a call whose time ran out, or that was ended, before its handler could start. */
 static void shed(stint_call *call, stint_code code)
 {
-    struct stint__refusal why = {code, STINT_REASON_NONE, "cancelled before its handler ran", true};
-    if (code == STINT_DEADLINE_EXCEEDED) {
-        why.reason = STINT_REASON_EXPIRED_IN_QUEUE;
-        why.text = "the deadline passed while the request waited for a worker";
-    }
-    if (stint__call_answer_refusal(call, &why))
-        stint__count(code == STINT_DEADLINE_EXCEEDED ? &call->server->counters.expired_queue
-                                                     : &call->server->counters.cancelled);
+    static const stint_error expired =
+        STINT__REFUSAL(STINT_DEADLINE_EXCEEDED, STINT_REASON_EXPIRED_IN_QUEUE,
+                       "the deadline passed while the request waited for a worker");
+    struct stint__server_counters *c = &call->server->counters;
+    stint_error cause;
+    stint_ctx_cause(call->own, &cause);
+    if (stint__call_refuse(call, code == STINT_DEADLINE_EXCEEDED ? &expired : &cause))
+        stint__count(code == STINT_DEADLINE_EXCEEDED ? &c->expired_queue
+                     : code == STINT_CANCELLED       ? &c->cancelled
+                                                     : &c->refused_other);
 }
 
-static void refuse(stint_call *call, const stint_error *err)
+static void refuse(stint_call *call, const stint_error *why)
 {
-    const struct stint__refusal why = {err->code, err->reason, err->message, true};
-    if (stint__call_answer_refusal(call, &why))
+    if (stint__call_refuse(call, why))
         stint__count(&call->server->counters.refused_other);
 }
 
@@ -85,12 +90,22 @@ void stint__call_run(stint_call *call)
         shed(call, code);
         return;
     }
-    ProtobufCMessage *req = decode(call, &rep, &err);
-    if (req == NULL ||
-        (call->server->n_interceptors > 0 && stint__server_layers_begin(call, &err) != STINT_OK)) {
+    if (atomic_load(&call->server->state) == STINT__SERVER_STOPPED) {
+        refuse(call, &stint__server_stopped); /* before stint__server_refuse_all comes to it */
+        return;
+    }
+    if (call->server->n_interceptors > 0 && stint__server_layers_begin(call, &err) != STINT_OK) {
         refuse(call, &err);
         return;
     }
+    ProtobufCMessage *req = decode(call, &rep, &err);
+    if (req == NULL) {
+        refuse(call, &err);
+        return;
+    }
+    atomic_store(&call->started, true);
+    if (atomic_load(&call->answered))
+        return; /* and the answer may say that nothing ran */
     const struct stint__method_entry *e = call->entry;
     stint__count(&call->server->counters.executed);
     code = e->dispatch(e->self, e->ops, call->ctx, req, rep, call);

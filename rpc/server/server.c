@@ -2,7 +2,7 @@
  *
  * The state goes NEW -> RUNNING -> DRAINING -> STOPPED, or from any of them to STOPPED. It is
  * written under the mutex and read without it where a request arrives: a request that slips past a
- * change is answered by stint__server_cancel_all or refused by the closed queue.
+ * change is answered by stint__server_refuse_all or refused by the closed queue.
  *
  * The memory is freed when the owner has let go and the last call is freed: a ticket may outlive
  * stint_server_free. */
@@ -24,6 +24,10 @@
 #define DEFAULT_HEARTBEAT    STINT_SECONDS(10)
 #define MAX_WORKERS          1024
 #define FAREWELL_LIMIT       STINT_SECONDS(1)
+#define STOP_FLUSH_MAX       STINT_MS(100) /* how long stop waits for its last answers to be written */
+
+const stint_error stint__server_stopped =
+    STINT__REFUSAL(STINT_UNAVAILABLE, STINT_REASON_DRAINING, "the server was stopped");
 
 static uint32_t default_workers(void)
 {
@@ -186,14 +190,14 @@ static stint_code wait_idle(stint_server *s, const stint_ctx *ctx)
     return code;
 }
 
-static stint_code flush(stint_server *s, const stint_ctx *ctx)
+/* Asks for word when everything is written. */
+static void flush(stint_server *s)
 {
     pthread_mutex_lock(&s->mutex);
-    s->flushing = s->n_acceptors;
+    s->flushing += s->n_acceptors;
     pthread_mutex_unlock(&s->mutex);
     for (size_t i = 0; i < s->n_acceptors; i++)
         stint__acceptor_flush(s->acceptors[i], on_flushed, s);
-    return wait_idle(s, ctx);
 }
 
 static bool somebody_leaves_locked(const stint_server *s)
@@ -221,6 +225,18 @@ static void wait_for_leavers(stint_server *s, const stint_ctx *ctx)
     stint_ctx_drop(limit);
 }
 
+/* A client that does not read holds up nobody for long. */
+static void flush_briefly(stint_server *s)
+{
+    flush(s);
+    stint_time until = stint_time_add(stint_now(), STOP_FLUSH_MAX);
+    bool in_time = true;
+    pthread_mutex_lock(&s->mutex);
+    while (in_time && s->flushing > 0)
+        in_time = stint__cond_wait_until(&s->changed, &s->mutex, until);
+    pthread_mutex_unlock(&s->mutex);
+}
+
 stint_code stint_server_drain(stint_server *s, const stint_ctx *ctx, stint_error *err)
 {
     stint_error_clear(err);
@@ -229,8 +245,10 @@ stint_code stint_server_drain(stint_server *s, const stint_ctx *ctx, stint_error
     for (size_t i = 0; i < s->n_acceptors; i++)
         stint__acceptor_drain(s->acceptors[i]);
     stint_code code = wait_idle(s, ctx);
-    if (code == STINT_OK)
-        code = flush(s, ctx);
+    if (code == STINT_OK) {
+        flush(s);
+        code = wait_idle(s, ctx);
+    }
     if (code == STINT_OK)
         wait_for_leavers(s, ctx);
     else
@@ -241,17 +259,17 @@ stint_code stint_server_drain(stint_server *s, const stint_ctx *ctx, stint_error
 
 void stint_server_stop(stint_server *s)
 {
-    static const char why[] = "the server was stopped";
     pthread_mutex_lock(&s->mutex);
     int before = atomic_exchange(&s->state, STINT__SERVER_STOPPED);
     pthread_mutex_unlock(&s->mutex);
     if (before == STINT__SERVER_STOPPED)
         return;
-    stint__server_cancel_all(s, why);
+    stint__server_refuse_all(s, &stint__server_stopped);
     stint__workers_stop(s);
     /* A call that was arriving when the state changed may have been listed after the first round.
      */
-    stint__server_cancel_all(s, why);
+    stint__server_refuse_all(s, &stint__server_stopped);
+    flush_briefly(s);
     pthread_mutex_lock(&s->mutex);
     size_t n = s->n_acceptors;
     s->n_acceptors = 0;

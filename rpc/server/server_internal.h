@@ -7,10 +7,18 @@
  * that there is none: the handler's thread, a ticket, the deadline of a deferred call, a
  *             cancellation, the end of the server.
  *
+ *   started   false -> true, just before the handler is called. Whoever answers in another thread
+ * looks at it after `answered` is set, and the handler's thread at `answered` after `started` is
+ *             set: so an answer that says not_executed is true.
+ *
  * References: one for the thread that runs it or the queue that holds it; one for its ticket; one
  * while its timer is armed. The call is in its connection's list from admission until it is
- * answered, unless it runs where it was read (then nobody else can see it before it is over or
- * deferred).
+ * answered, unless it runs where it was read: then from its deferral on, if it is not answered by
+ * then.
+ *
+ * Counts: server->inflight is what drain waits for, requests whose answers are not handed over yet.
+ * server->admitted is what max_inflight limits, calls that take memory: one that was cancelled is
+ * answered at once, but its handler or its ticket keeps it.
  *
  * Locks: server->mutex guards the connections' list, the state and what drain waits for;
  * conn->mutex guards the connection's calls and tombstones; queue.mutex guards the queue. Never two
@@ -74,9 +82,9 @@ struct stint_server {
     struct stint__server_counters counters;
     atomic_uint refs;              /* the owner, and each call until its memory is freed */
     atomic_int state;              /* enum stint__server_state; written under the mutex */
-    atomic_uint_fast32_t admitted; /* calls not answered: what max_inflight limits */
+    atomic_uint_fast32_t admitted; /* calls that take memory: what max_inflight limits */
     atomic_uint_fast32_t
-        inflight; /* calls whose answers are not handed over yet: what drain awaits */
+        inflight; /* requests whose answers are not handed over yet: what drain awaits */
 
     /* Fixed once it runs. */
     struct stint__method_entry *methods; /* sorted by path */
@@ -97,15 +105,15 @@ struct stint_server {
 /* The server's view of a connection: conn_data of the transport's callbacks. */
 struct stint__server_conn {
     stint_server *server;
-    struct stint__conn *conn;
-    struct stint__list link; /* in server->conns */
+    struct stint__conn *conn; /* referenced */
+    struct stint__list link;  /* in server->conns */
     pthread_mutex_t mutex;
     struct stint__list calls;
     struct stint__map by_key; /* the same calls, for CANCEL */
     uint64_t tombstones[STINT__TOMBSTONES];
     unsigned n_tombstones, next_tombstone;
     bool gone;
-    atomic_uint refs; /* the connection, and each call in `calls` */
+    atomic_uint refs; /* the connection until it is closed, and each call's memory */
 };
 
 struct stint__server_layer {
@@ -116,8 +124,7 @@ struct stint__server_layer {
 
 struct stint_call {
     stint_server *server;
-    struct stint__server_conn *sc; /* while in its list */
-    struct stint__conn *conn;      /* referenced */
+    struct stint__server_conn *sc; /* referenced */
     struct stint__reply_to to;
     const struct stint__method_entry *entry;
     stint_ctx *own;       /* what arrival made: cancelled with the call */
@@ -132,9 +139,11 @@ struct stint_call {
     struct stint__slice details;
 
     atomic_uint refs;
-    atomic_bool answered;
-    bool deferred, registered;
-    struct stint__timer timer; /* the deadline of a deferred call */
+    atomic_bool answered, started;
+    atomic_bool listed; /* in the connection's list; written under its mutex */
+    bool deferred;
+    bool admitted;             /* counts in server->admitted; written by whoever answers */
+    struct stint__timer timer; /* the handler's deadline, of a deferred call */
     struct stint__list queue_link, conn_link;
     struct stint__server_layer *layers;
     atomic_int layers_state; /* see layers.c */
@@ -161,13 +170,17 @@ void stint__server_on_cancel(void *arg, void *conn_data, struct stint__conn *con
                              const struct stint__reply_to *to);
 void stint__server_on_closed(void *arg, void *conn_data, struct stint__conn *conn);
 
-/* Lists the call, so that cancellation and loss find it. False: the connection is gone, or the
- * cancel came first; the call is then not listed. */
-bool stint__conn_list_call(struct stint__server_conn *sc, stint_call *call);
+struct stint__server_conn *stint__server_conn_ref(struct stint__server_conn *sc);
+void stint__server_conn_unref(struct stint__server_conn *sc);
+
+/* Lists the call, so that cancellation and loss find it, unless it has been answered. Other than
+ * NULL: nobody wants it (the connection is gone, or the cancel came first), and why; it is then not
+ * listed. */
+const char *stint__conn_list_call(stint_call *call);
 void stint__conn_unlist_call(stint_call *call);
 
-/* Cancels every call of every connection. */
-void stint__server_cancel_all(stint_server *s, const char *why);
+/* Ends every call of every connection. */
+void stint__server_refuse_all(stint_server *s, const stint_error *why);
 
 /* ---- arrive.c: from a frame to a call ---- */
 
@@ -184,22 +197,22 @@ void stint__call_unref(stint_call *call);
 
 /* ---- answer.c ---- */
 
-/* What a refusal says. */
-struct stint__refusal {
-    stint_code code;
-    stint_reason reason;
-    const char *text;
-    bool not_executed;
-};
+/* Initialises a stint_error that says why no handler runs. */
+#define STINT__REFUSAL(code, reason, text)                                                         \
+    {                                                                                              \
+        (code), STINT_ORIGIN_LOCAL, (reason), true, 0, text                                        \
+    }
 
 /* Answers a request that never became a call. */
 void stint__refuse_request(struct stint__conn *conn, const struct stint__reply_to *to,
-                           uint64_t call_id, const struct stint__refusal *why);
+                           uint64_t call_id, const stint_error *why);
 
-/* Each of these answers the call if nobody has yet; true if it was this one. */
+/* Each of these answers the call if nobody has yet; true if it was this one. The last two are for
+ * others than its handler: its context ends with that cause before anybody hears of it, and
+ * not_executed is what is so. */
 bool stint__call_answer(stint_call *call, stint_code code, const ProtobufCMessage *rep);
-bool stint__call_answer_refusal(stint_call *call, const struct stint__refusal *why);
-bool stint__call_answer_nothing(stint_call *call); /* nobody waits for it */
+bool stint__call_refuse(stint_call *call, const stint_error *why);
+bool stint__call_abandon(stint_call *call, const char *why); /* nobody waits for the answer */
 
 /* ---- workers.c ---- */
 
@@ -218,6 +231,9 @@ void stint__server_layers_end(stint_call *call, const stint_error *outcome);
 void stint__server_layers_free(stint_call *call);
 
 /* ---- server.c ---- */
+
+/* What calls are told that the end of the server ends. */
+extern const stint_error stint__server_stopped;
 
 /* One call less in flight: drain may be waiting for it. */
 void stint__server_leave(stint_server *s);

@@ -247,7 +247,7 @@ static bool read_on(struct stint__pipe *p)
     return true;
 }
 
-void stint__pipe_close_malformed(struct stint__pipe *p, const stint_error *why)
+static void close_malformed(struct stint__pipe *p, const stint_error *why)
 {
     stint_error full;
     stint__transport_error(&full, why->code, why->reason, "%s: %s", stint__stream_peer(p->stream),
@@ -260,10 +260,10 @@ void stint__pipe_close_malformed(struct stint__pipe *p, const stint_error *why)
     pthread_mutex_unlock(p->lock);
 }
 
-static void close_for(struct stint__pipe *p, const stint_error *why)
+void stint__pipe_close_for(struct stint__pipe *p, const stint_error *why)
 {
     if (why->code != STINT_RESOURCE_EXHAUSTED || why->reason != STINT_REASON_NONE) {
-        stint__pipe_close_malformed(p, why);
+        close_malformed(p, why);
         return;
     }
     pthread_mutex_lock(p->lock); /* not the peer's fault: we had no memory */
@@ -306,7 +306,7 @@ static bool shake_hands(struct stint__pipe *p)
         return false;
     stint_error err;
     if (stint__sp_handshake_check(bytes.data, p->role->peer_protocol, &err) != STINT_OK) {
-        close_for(p, &err);
+        stint__pipe_close_for(p, &err);
         return false;
     }
     stint__inbox_use(&p->in, STINT__SP_HANDSHAKE_SIZE);
@@ -335,7 +335,7 @@ static void take_frames(struct stint__pipe *p)
         if (next == STINT__SP_MORE)
             return;
         if (next == STINT__SP_BAD || take_frame(p, frame, owner, &err) != STINT_OK)
-            close_for(p, &err);
+            stint__pipe_close_for(p, &err);
     }
 }
 

@@ -140,8 +140,9 @@ bool stint__pipe_is_marked(struct stint__pipe *p);
 
 /* Ends the pipe, once; `gone` follows from a thread of the transport. */
 void stint__pipe_close_locked(struct stint__pipe *p, const stint_error *why);
-/* The same because of what came on it: counted and logged. Without the lock. */
-void stint__pipe_close_malformed(struct stint__pipe *p, const stint_error *why);
+/* The same because of what came on it, counted and logged, or for want of memory. Without the lock.
+ */
+void stint__pipe_close_for(struct stint__pipe *p, const stint_error *why);
 /* The same because the peer has long taken nothing of what waits for it. With the lock, which must
  * then be given up by stint__pipe_run_unlock. */
 void stint__pipe_close_stalled_locked(struct stint__pipe *p, const stint_error *why);

@@ -221,7 +221,8 @@ void stint__socket_conn_fail(struct stint__conn *conn, const stint_error *why)
 {
     struct stint__socket_conn *c = self(conn);
     struct stint__socket_acceptor *a = c->acceptor;
-    stint__count(&a->counters.malformed);
+    if (why->code != STINT_RESOURCE_EXHAUSTED || why->reason != STINT_REASON_NONE)
+        stint__count(&a->counters.malformed);
     stint__log_write(&a->trouble, stint_now(), STINT_LOG_WARN, "%s: closed: %s", c->peer,
                      why->message);
     pthread_mutex_lock(&a->lock);

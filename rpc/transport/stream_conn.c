@@ -164,7 +164,7 @@ void stint__stream_conn_drop(struct stint__conn *conn, const struct stint__reply
 
 void stint__stream_conn_fail(struct stint__conn *conn, const stint_error *why)
 {
-    stint__pipe_close_malformed(pipe_of(conn), why);
+    stint__pipe_close_for(pipe_of(conn), why);
 }
 
 struct stint__conn *stint__stream_conn_ref(struct stint__conn *conn)

@@ -197,7 +197,8 @@ STINT_NODISCARD stint_code stint__conn_reply(struct stint__conn *conn,
 /* There will be no reply. */
 void stint__conn_drop(struct stint__conn *conn, const struct stint__reply_to *to);
 
-/* Closes a connection because of what came on it; counted and logged as malformed. */
+/* Closes a connection because of what came on it, counted and logged as malformed; or for want of
+ * memory (RESOURCE_EXHAUSTED without a reason), which is not its fault. */
 void stint__conn_fail(struct stint__conn *conn, const stint_error *why);
 
 struct stint__conn *stint__conn_ref(struct stint__conn *conn);

@@ -42,6 +42,9 @@ enum stint__feature {
 #define STINT__HEADER_MAX    ((size_t)96 * 1024) /* everything before the payload */
 #define STINT__BUDGET_US_MAX ((uint64_t)INT64_MAX / 1000)
 
+/* A request that has come through so many services goes in circles: neither sent nor served. */
+#define STINT__HOP_MAX 64
+
 struct stint__envelope {
     uint32_t kind; /* enum stint__kind; a number that is none of them is kept, for the caller */
     uint32_t features;

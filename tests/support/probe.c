@@ -118,6 +118,8 @@ void probe_init(struct probe *p)
     event_init(&p->ticket_there);
     p->sopts = (stint_server_options){.size = sizeof p->sopts, .workers = 2};
     p->copts = (stint_channel_options){.size = sizeof p->copts};
+    p->ops = &ops;
+    p->self = p;
 }
 
 /* A port that nobody listens on at the moment: NNG's WebSockets need one. */
@@ -153,7 +155,7 @@ void probe_start(struct probe *p, const char *url)
 {
     stint_error err;
     if (stint_server_new(&p->server, &p->sopts, &err) != STINT_OK ||
-        probe_v1_probe_register(p->server, &ops, p, &err) != STINT_OK ||
+        probe_v1_probe_register(p->server, p->ops, p->self, &err) != STINT_OK ||
         stint_server_listen(p->server, url, &err) != STINT_OK ||
         stint_server_start(p->server, &err) != STINT_OK ||
         stint_channel_open(&p->ch, stint_server_url(p->server, 0), &p->copts, &err) != STINT_OK)

@@ -22,6 +22,8 @@ struct probe {
     atomic_int executed;        /* handlers that ran */
     stint_server_options sopts; /* set before probe_start; `workers` defaults to 2 */
     stint_channel_options copts;
+    const probe_v1_probe_ops *ops; /* set before probe_start: handlers of the test's own, */
+    void *self;                    /* and what they are given */
     struct leaks before;
 };
 

@@ -25,7 +25,8 @@ typedef struct stint_server_options {
     size_t size;            /* sizeof(stint_server_options); STINT_SERVER_OPTIONS sets it */
     uint32_t workers;       /* threads that run handlers; default: twice the CPUs, at least 4 */
     uint32_t max_queue;     /* calls waiting for a worker; default 4096 */
-    uint32_t max_inflight;  /* calls read and not yet answered; default 16384 */
+    uint32_t max_inflight;  /* calls that take memory: not yet answered, or cancelled
+                               while the handler runs or holds a ticket; default 16384 */
     size_t max_message;     /* bytes of one message, both ways; default 4 MiB */
     size_t max_call_memory; /* bytes of one call: decoded request and reply; default 64 MiB */
     stint_duration

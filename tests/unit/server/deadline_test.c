@@ -215,7 +215,12 @@ static void the_deadline_answers_for_a_ticket(void **state)
     start(&p, 1);
     Probe__V1__Request req = PROBE__V1__REQUEST__INIT;
     stint_ctx *ctx = stint_ctx_with_timeout(stint_ctx_background(), STINT_MS(30));
-    probe_call(&p, probe_v1_probe_later, ctx, &req, STINT_DEADLINE_EXCEEDED, NULL);
+    stint_error err;
+    probe_call(&p, probe_v1_probe_later, ctx, &req, STINT_DEADLINE_EXCEEDED, &err);
+    /* In time: the reserve is for this answer too. */
+    assert_int_equal(err.origin, STINT_ORIGIN_PEER);
+    assert_int_equal(err.reason, STINT_REASON_EXPIRED_IN_HANDLER);
+    assert_false(err.not_executed);
     stint_ctx_drop(ctx);
     event_wait(&p.ticket_there, 1);
     while (stats_of(&p).inflight > 0)

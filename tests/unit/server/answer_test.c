@@ -1,0 +1,354 @@
+/* answer_test.c - what callers are told: when the server stops, when there is no memory, when they
+ * send what no honest client sends; and that not_executed is true. */
+#include <string.h>
+
+#include "alloc.h"
+#include "patience.h"
+#include "probe.h"
+#include "server_internal.h"
+#include "unit.h"
+
+static const char *url = "mem://answer";
+
+static stint_server_stats stats_of(const struct probe *p)
+{
+    stint_server_stats stats = {.size = sizeof stats};
+    stint_server_stats_get(p->server, &stats);
+    return stats;
+}
+
+static void begin(struct probe *p, const stint_ctx *ctx, struct outcome *o)
+{
+    static Probe__V1__Request req = PROBE__V1__REQUEST__INIT;
+    req.hold = true;
+    outcome_init(o);
+    assert_int_equal(probe_v1_probe_work_async(ctx, p->ch, &req, probe_done, o, NULL), STINT_OK);
+}
+
+/* ---- a stop ---- */
+
+struct witness {
+    struct event entered;
+    stint_error cause;
+};
+
+static stint_code look_at_the_cause(void *self, const stint_ctx *ctx, const Probe__V1__Request *req,
+                                    Probe__V1__Reply *rep, stint_call *call)
+{
+    struct witness *w = self;
+    (void)req, (void)rep, (void)call;
+    event_raise(&w->entered);
+    stint_code code = stint_ctx_sleep(ctx, STINT_SECONDS(60));
+    stint_ctx_cause(ctx, &w->cause);
+    return code;
+}
+
+static void a_handler_sees_why_it_ends(void **state)
+{
+    (void)state;
+    static const probe_v1_probe_ops ops = {.work = look_at_the_cause};
+    struct witness w = {0};
+    struct probe p;
+    struct outcome o;
+    event_init(&w.entered);
+    probe_init(&p);
+    p.ops = &ops;
+    p.self = &w;
+    probe_start(&p, url);
+    begin(&p, stint_ctx_background(), &o);
+    event_wait(&w.entered, 1);
+    stint_server_stop(p.server);
+    event_wait(&o.event, 1);
+    assert_string_equal(w.cause.message, "the server was stopped");
+    assert_int_equal(w.cause.code, STINT_CANCELLED);
+    outcome_fini(&o);
+    probe_stop(&p);
+    event_fini(&w.entered);
+}
+
+static void what_was_only_queued_was_not_executed(void **state)
+{
+    (void)state;
+    enum { CALLS = 12, WORKERS = 2 };
+    struct outcome o[CALLS];
+    struct probe p;
+    probe_init(&p);
+    p.sopts.workers = WORKERS;
+    probe_start(&p, url);
+    for (int i = 0; i < CALLS; i++)
+        begin(&p, stint_ctx_background(), &o[i]);
+    event_wait(&p.entered, WORKERS);
+    while (stats_of(&p).inflight < CALLS)
+        pause_between_looks();
+    stint_server_stop(p.server);
+    unsigned not_executed = 0;
+    for (int i = 0; i < CALLS; i++) {
+        event_wait(&o[i].event, 1);
+        assert_int_equal(o[i].err.code, STINT_UNAVAILABLE);
+        not_executed += o[i].err.not_executed;
+        outcome_fini(&o[i]);
+    }
+    assert_int_equal(stats_of(&p).executed, WORKERS);
+    assert_int_equal(not_executed, CALLS - WORKERS);
+    probe_stop(&p);
+}
+
+/* ---- no memory ---- */
+
+/* Set in a server's thread: nothing more is allocated there. */
+static _Thread_local bool no_memory_here;
+
+static bool gate(void *arg, size_t n)
+{
+    (void)arg, (void)n;
+    return !no_memory_here;
+}
+
+static stint_code large_reply(void *self, const stint_ctx *ctx, const Probe__V1__Request *req,
+                              Probe__V1__Reply *rep, stint_call *call)
+{
+    (void)self, (void)ctx, (void)req;
+    rep->payload.len = 50000;
+    rep->payload.data = stint_call_alloc(call, rep->payload.len);
+    return rep->payload.data != NULL ? STINT_OK : STINT_RESOURCE_EXHAUSTED;
+}
+
+/* An interceptor's: the reply is packed by now, and not yet sent. */
+static void use_up_memory(void *self, const stint_ctx *ctx, stint_interception *call,
+                          const stint_error *outcome)
+{
+    (void)self, (void)ctx, (void)call, (void)outcome;
+    no_memory_here = true;
+}
+
+static void a_caller_hears_although_there_is_no_memory(void **state)
+{
+    (void)state;
+    static const probe_v1_probe_ops ops = {.work = large_reply};
+    static const stint_interceptor with = {.end = use_up_memory};
+    static const stint_interceptor *const all[] = {&with, NULL};
+    struct probe p;
+    struct outcome o;
+    probe_init(&p);
+    p.ops = &ops;
+    p.sopts.interceptors = all;
+    probe_start(&p, url);
+    stint__alloc_set_gate(gate, NULL);
+    begin(&p, stint_ctx_background(), &o); /* no deadline: only an answer ends it */
+    event_wait(&o.event, 1);
+    stint__alloc_set_gate(NULL, NULL);
+    if (probe_has_control_frames(&p)) /* else the memory is NNG's, which does not run out here */
+        assert_true(o.err.code == STINT_RESOURCE_EXHAUSTED || o.err.code == STINT_UNAVAILABLE);
+    assert_false(o.err.not_executed);
+    assert_int_equal(stats_of(&p).malformed, 0); /* not the client's fault */
+    outcome_fini(&o);
+    probe_stop(&p);
+}
+
+static bool not_for_connections(void *arg, size_t n)
+{
+    atomic_bool *failed = arg;
+    return n != sizeof(struct stint__server_conn) || atomic_exchange(failed, true);
+}
+
+static void a_connection_without_memory_is_made_again(void **state)
+{
+    (void)state;
+    struct probe p;
+    atomic_bool failed = false;
+    probe_init(&p);
+    p.copts.wait_for_ready = true;
+    stint__alloc_set_gate(not_for_connections, &failed);
+    probe_start(&p, url);
+    stint_error err = {.code = STINT_UNAVAILABLE};
+    for (int i = 0; i < 100 && err.code == STINT_UNAVAILABLE; i++) {
+        const Probe__V1__Request req = PROBE__V1__REQUEST__INIT;
+        Probe__V1__Reply *rep = NULL;
+        (void)!probe_v1_probe_quick(stint_ctx_background(), p.ch, &req, &rep, &err);
+        probe_free(rep);
+    }
+    stint__alloc_set_gate(NULL, NULL);
+    assert_true(atomic_load(&failed));
+    assert_int_equal(err.code, STINT_OK);
+    probe_stop(&p);
+}
+
+/* ---- pushback ---- */
+
+static stint_code fails_as_below(void *self, const stint_ctx *ctx, const Probe__V1__Request *req,
+                                 Probe__V1__Reply *rep, stint_call *call)
+{
+    (void)self, (void)ctx, (void)req, (void)rep;
+    const stint_error below = {.code = STINT_RESOURCE_EXHAUSTED, .pushback = STINT_US(1500) + 1};
+    return stint_call_fail_from(call, &below);
+}
+
+static void a_pushback_is_passed_on(void **state)
+{
+    (void)state;
+    static const probe_v1_probe_ops ops = {.work = fails_as_below};
+    struct probe p;
+    probe_init(&p);
+    p.ops = &ops;
+    probe_start(&p, url);
+    stint_error err;
+    probe_call(&p, probe_v1_probe_work, stint_ctx_background(), NULL, STINT_RESOURCE_EXHAUSTED,
+               &err);
+    assert_int_equal(err.pushback, STINT_US(1501));
+    probe_stop(&p);
+}
+
+/* ---- what no honest client sends ---- */
+
+/* Metadata whose key has been made invalid, as a client in another language might. */
+static stint_ctx *with_bad_key(void)
+{
+    stint_metadata *md = stint_metadata_new();
+    assert_int_equal(stint_metadata_add(md, "aid", "1", 1, NULL), STINT_OK);
+    stint_ctx *ctx = stint_ctx_with_metadata(stint_ctx_background(), md);
+    stint_metadata_free(md);
+    char *key; /* the context's own copy */
+    memcpy(&key, &stint_metadata_at(stint_ctx_metadata(ctx), 0)->key, sizeof key);
+    key[0] = 'A';
+    return ctx;
+}
+
+static void a_bad_metadata_key_is_named(void **state)
+{
+    (void)state;
+    probe_stub *const stubs[] = {probe_v1_probe_quick, probe_v1_probe_work};
+    struct probe p;
+    probe_init(&p);
+    probe_start(&p, url);
+    stint_ctx *ctx = with_bad_key();
+    for (int i = 0; i < 2; i++) {
+        stint_error err;
+        probe_call(&p, stubs[i], ctx, NULL, STINT_INVALID_ARGUMENT, &err);
+        assert_non_null(strstr(err.message, "\"Aid\""));
+        assert_int_equal(err.origin, STINT_ORIGIN_PEER);
+        assert_true(err.not_executed);
+    }
+    assert_int_equal(atomic_load(&p.executed), 0);
+    stint_ctx_drop(ctx);
+    probe_stop(&p);
+}
+
+/* A client of the transport's alone, which counts no hops. */
+struct raw {
+    struct stint__exchange x;
+    struct event ready, over;
+    uint32_t code;
+    bool not_executed;
+};
+
+static void raw_ready(void *arg)
+{
+    event_raise(&((struct raw *)arg)->ready);
+}
+
+static void raw_ignore_error(void *arg, const stint_error *error)
+{
+    (void)arg, (void)error;
+}
+
+static void raw_ignore(void *arg)
+{
+    (void)arg;
+}
+
+static void raw_reply(struct stint__exchange *x, const struct stint__incoming *in)
+{
+    struct raw *r = STINT__CONTAINER_OF(x, struct raw, x);
+    r->code = in->env.code;
+    r->not_executed = in->env.not_executed;
+    event_raise(&r->over);
+}
+
+static void raw_lost(struct stint__exchange *x, const stint_error *error)
+{
+    struct raw *r = STINT__CONTAINER_OF(x, struct raw, x);
+    r->code = (uint32_t)error->code;
+    event_raise(&r->over);
+}
+
+static void hops_are_counted_at_the_server_too(void **state)
+{
+    (void)state;
+    static const struct stint__exchange_ops ops = {raw_reply, raw_lost};
+    static const struct stint__transport_options defaults;
+    static const uint32_t hops[] = {STINT__HOP_MAX, STINT__HOP_MAX + 1, UINT32_MAX};
+    static const char method[] = "probe.v1.Probe/Quick";
+    struct raw r = {.x.ops = &ops};
+    struct probe p;
+    struct stint__peer *peer;
+    event_init(&r.ready);
+    event_init(&r.over);
+    probe_init(&p);
+    probe_start(&p, url);
+    const struct stint__peer_events events = {&r, raw_ready, raw_ignore_error, raw_ignore};
+    assert_int_equal(
+        stint__peer_open(&peer, stint_server_url(p.server, 0), &defaults, &events, NULL), STINT_OK);
+    event_wait(&r.ready, 1);
+    for (unsigned i = 0; i < 3; i++) {
+        struct stint__envelope e = {.kind = STINT__KIND_REQUEST, .call_id = i + 1, .hop = hops[i]};
+        e.method = (struct stint__slice){(const uint8_t *)method, sizeof method - 1};
+        e.has_payload = true;
+        assert_int_equal(stint__peer_submit(peer, &r.x, &e, NULL), STINT_OK);
+        event_wait(&r.over, i + 1);
+        assert_int_equal(r.code, i == 0 ? STINT_OK : STINT_FAILED_PRECONDITION);
+        assert_int_equal(r.not_executed, i > 0);
+    }
+    stint__peer_close(peer);
+    event_fini(&r.ready);
+    event_fini(&r.over);
+    probe_stop(&p);
+}
+
+static stint_code refuse_everybody(void *self, const stint_ctx *ctx, stint_interception *call,
+                                   stint_ctx **ret_ctx, stint_error *err)
+{
+    (void)self, (void)ctx, (void)call, (void)ret_ctx;
+    return stint_error_set(err, STINT_PERMISSION_DENIED, "not you");
+}
+
+/* Takes more memory to decode than a call may have. */
+static void who_is_not_let_in_costs_no_decoding(void **state)
+{
+    (void)state;
+    static const stint_interceptor with = {.begin = refuse_everybody};
+    static const stint_interceptor *const all[] = {&with, NULL};
+    static uint8_t bytes[4096];
+    Probe__V1__Request req = PROBE__V1__REQUEST__INIT;
+    req.payload.data = bytes;
+    req.payload.len = sizeof bytes;
+    struct probe p;
+    probe_init(&p);
+    p.sopts.max_call_memory = 2048;
+    probe_start(&p, url);
+    probe_call(&p, probe_v1_probe_quick, stint_ctx_background(), &req, STINT_RESOURCE_EXHAUSTED,
+               NULL);
+    probe_stop(&p);
+    probe_init(&p);
+    p.sopts.max_call_memory = 2048;
+    p.sopts.interceptors = all;
+    probe_start(&p, url);
+    probe_call(&p, probe_v1_probe_quick, stint_ctx_background(), &req, STINT_PERMISSION_DENIED,
+               NULL);
+    probe_stop(&p);
+}
+
+int main(int argc, char **argv)
+{
+    url = probe_url(argc, argv, url);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_handler_sees_why_it_ends),
+        cmocka_unit_test(what_was_only_queued_was_not_executed),
+        cmocka_unit_test(a_caller_hears_although_there_is_no_memory),
+        cmocka_unit_test(a_connection_without_memory_is_made_again),
+        cmocka_unit_test(a_pushback_is_passed_on),
+        cmocka_unit_test(a_bad_metadata_key_is_named),
+        cmocka_unit_test(hops_are_counted_at_the_server_too),
+        cmocka_unit_test(who_is_not_let_in_costs_no_decoding),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
