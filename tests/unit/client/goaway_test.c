@@ -44,6 +44,7 @@ static void the_successor_serves_while_the_old_server_finishes(struct cluster *c
     stint_ctx *ctx = stint_ctx_with_timeout(stint_ctx_background(), STINT_SECONDS(20));
     do { /* GOAWAY may be under way still */
         assert_int_equal(stint_channel_wait_ready(ctx, p.ch, NULL), STINT_OK);
+        assert_int_equal(stint_ctx_err(ctx), STINT_OK);
         stint_channel_stats_get(p.ch, &stats);
     } while (stats.connects < 2);
     probe_free(probe_call(&p, probe_v1_probe_quick, ctx, NULL, STINT_OK, NULL));
