@@ -82,14 +82,24 @@ void stint__pipe_unref(struct stint__pipe *p)
 
 /* ---- writing ---- */
 
+/* From now on the peer has to take something, or it is given up. */
+static void fill_locked(struct stint__pipe *p)
+{
+    if (stint__pipe_is_full(p) || p->broken || !is_open(p))
+        return;
+    atomic_store_explicit(&p->full, true, memory_order_relaxed);
+    p->last_written = stint_now();
+    stint__pipe_timer_arm_locked(p);
+}
+
 bool stint__pipe_put_locked(struct stint__pipe *p, const struct stint__sp_stack *stack,
                             const struct stint__envelope *e, size_t header_size)
 {
     if (!stint__outbox_put_frame(&p->out, stint__stream_ipc_framing(p->stream), stack, e,
                                  header_size))
         return false;
-    if (stint__outbox_size(&p->out) > p->end->opts.max_queued)
-        atomic_store_explicit(&p->full, true, memory_order_relaxed);
+    if (p->role->pauses && stint__outbox_size(&p->out) > p->end->opts.max_queued)
+        fill_locked(p);
     return true;
 }
 
@@ -106,7 +116,7 @@ void stint__pipe_put_control_locked(struct stint__pipe *p, const struct stint__s
 static void written_locked(struct stint__pipe *p, size_t count)
 {
     stint__outbox_take(&p->out, count);
-    if (p->paused)
+    if (stint__pipe_is_full(p))
         p->last_written = stint_now();
     if (p->mark != 0 && (p->broken || p->out.taken >= p->mark)) {
         p->mark = 0;
@@ -188,17 +198,13 @@ bool stint__pipe_is_marked(struct stint__pipe *p)
 /* Whether the peer is to take what waits for it before anything more of it is looked at. */
 static bool pause_locked(struct stint__pipe *p)
 {
-    if (!p->role->pauses || p->broken || !is_open(p) ||
-        !atomic_load_explicit(&p->full, memory_order_relaxed))
-        return false;
-    p->paused = true;
-    stint__pipe_timer_arm_locked(p);
-    return true;
+    p->paused = stint__pipe_is_full(p) && is_open(p);
+    return p->paused;
 }
 
 static bool pause_now(struct stint__pipe *p)
 {
-    if (!atomic_load_explicit(&p->full, memory_order_relaxed))
+    if (!stint__pipe_is_full(p))
         return false;
     pthread_mutex_lock(p->lock);
     bool paused = pause_locked(p);

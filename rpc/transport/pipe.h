@@ -40,7 +40,7 @@ struct stint__pipe;
 
 struct stint__pipe_role {
     uint16_t protocol, peer_protocol; /* SP numbers */
-    bool pauses;                      /* takes no more frames while too much waits to be written */
+    bool pauses; /* while too much waits to be written: takes no frames, and gives up in time */
     /* The handshake is done. */
     void (*up)(struct stint__pipe *p);
     /* A frame other than PING and PONG. What it returns other than OK closes the pipe as malformed.
@@ -70,8 +70,9 @@ struct stint__pipe {
     bool running;          /* a thread calls functions of the role */
     bool reading, writing; /* outstanding on the stream */
     bool paused;           /* neither reading nor handing up frames until the outbox has room */
-    atomic_bool full;      /* from when more waits than may be queued until half of that does */
-    bool broken;           /* cannot be written to any more; may still be read from */
+    atomic_bool full; /* from when more waits than may be queued until half of that does; only where
+                         the role pauses */
+    bool broken;      /* cannot be written to any more; may still be read from */
     bool want_room;
     bool was_up;
     uint64_t mark;     /* 0, or the position in the outbox to report */
@@ -105,6 +106,11 @@ void stint__pipe_unref(struct stint__pipe *p);
 static inline bool stint__pipe_is_up(const struct stint__pipe *p)
 {
     return atomic_load_explicit(&p->state, memory_order_relaxed) == STINT__PIPE_UP && !p->broken;
+}
+
+static inline bool stint__pipe_is_full(const struct stint__pipe *p)
+{
+    return atomic_load_explicit(&p->full, memory_order_relaxed);
 }
 
 /* Puts a frame into the outbox; the caller then calls stint__pipe_flush_unlock. False: no memory.
@@ -153,7 +159,7 @@ void stint__pipe_shut_down(struct stint__pipe *p, const stint_error *why);
 /* ---- pipe_timer.c ---- */
 
 /* Arms the timer for what is next: what is pending, the handshake's limit, heartbeats, the end of a
- * pipe that is broken, or paused for too long. */
+ * pipe that is broken, or full for too long. */
 void stint__pipe_timer_arm_locked(struct stint__pipe *p);
 void stint__pipe_timer_disarm_locked(struct stint__pipe *p);
 void stint__pipe_timer_fn(struct stint__timer *t);

@@ -5,11 +5,11 @@
  * looks, and is armed again. Each time it is armed it holds a reference to the pipe, which the
  * function gives up when it has run, or whoever disarms it. All under the pipe's lock.
  *
- * Design notes. Silence counts only if it is the peer's. While this side is paused, progress in
- * writing shows that the peer lives, and a peer that makes none is lost even if heartbeats are off
- * or it does not know them: what waits for it is held for it. While it is busy in a callback, or
- * when the timer runs much too late (the whole process was stopped), the answer to a PING may lie
- * in the socket: the peer gets the time again. */
+ * Design notes. Silence counts only if it is the peer's. While the outbox is full, progress in
+ * writing shows that the peer lives (this side may be paused), and a peer that makes none is lost
+ * even if heartbeats are off or it does not know them: what waits for it is held for it. While it
+ * is busy in a callback, or when the timer runs much too late (the whole process was stopped), the
+ * answer to a PING may lie in the socket: the peer gets the time again. */
 #include "pipe.h"
 
 #define HANDSHAKE_LIMIT STINT_SECONDS(10)
@@ -47,7 +47,7 @@ static stint_time due_locked(const struct stint__pipe *p)
     if (p->broken)
         return stint_time_add(p->since, BROKEN_LIMIT);
     if (!beats_locked(p))
-        return p->paused ? stint_time_add(alive_locked(p), stall_limit(p)) : never;
+        return stint__pipe_is_full(p) ? stint_time_add(alive_locked(p), stall_limit(p)) : never;
     return stint_time_add(later(alive_locked(p), p->pinged), p->end->opts.heartbeat);
 }
 
@@ -78,7 +78,7 @@ static void close_silent_locked(struct stint__pipe *p, const char *what, stint_d
     stint_error why;
     stint_error_set(&why, STINT_UNAVAILABLE, "%s: %s within %lld ms", stint__stream_peer(p->stream),
                     what, (long long)(limit / STINT_MS(1)));
-    if (p->paused)
+    if (stint__pipe_is_full(p))
         stint__pipe_close_stalled_locked(p, &why);
     else
         stint__pipe_close_locked(p, &why);
@@ -107,7 +107,8 @@ static void heartbeat_locked(struct stint__pipe *p, stint_time now, stint_time d
     bool waiting = stint_time_before(alive_locked(p), p->pinged);
     if (waiting && !p->running && !is_much_too_late(now, due, limit)) {
         close_silent_locked(
-            p, p->paused ? takes_nothing : "the peer is silent: no answer to a PING", limit);
+            p, stint__pipe_is_full(p) ? takes_nothing : "the peer is silent: no answer to a PING",
+            limit);
         return;
     }
     struct stint__sp_stack nobody = stint__sp_stack_of(0);
