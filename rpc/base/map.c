@@ -6,15 +6,14 @@
 #include "map.h"
 
 #include "alloc.h"
+#include "random.h"
 
 #define SIZE_MIN ((size_t)16)
 
-/* Keys are often consecutive numbers: multiply by 2^64 / golden ratio and take the high half
- * (Knuth, The Art of Computer Programming 3, 6.4). The key is folded first because a product's high
- * half says little about the high bits of its factor. */
+/* Keys come from peers: without the seed they could choose many that share a home. */
 static size_t home(const struct stint__map *m, uint64_t key)
 {
-    return (size_t)(((key ^ key >> 32) * UINT64_C(0x9E3779B97F4A7C15)) >> 32) & (m->size - 1);
+    return (size_t)stint__mix(key ^ m->seed) & (m->size - 1);
 }
 
 /* Where key is, or the empty slot where it would be. The map has slots. */
@@ -28,7 +27,7 @@ static size_t find(const struct stint__map *m, uint64_t key)
 
 void stint__map_init(struct stint__map *m)
 {
-    *m = (struct stint__map){0};
+    *m = (struct stint__map){.seed = stint__random()};
 }
 
 void stint__map_fini(struct stint__map *m)
@@ -39,7 +38,8 @@ void stint__map_fini(struct stint__map *m)
 
 static bool grow(struct stint__map *m)
 {
-    struct stint__map bigger = {.size = m->size > 0 ? m->size * 2 : SIZE_MIN, .count = m->count};
+    struct stint__map bigger = *m;
+    bigger.size = m->size > 0 ? m->size * 2 : SIZE_MIN;
     bigger.slots = stint__alloc_array(bigger.size, sizeof *bigger.slots);
     if (bigger.slots == NULL)
         return false;

@@ -17,6 +17,7 @@ struct stint__map_slot {
 struct stint__map {
     struct stint__map_slot *slots;
     size_t size, count; /* size is 0 or a power of two */
+    uint64_t seed;      /* each map's own, so that a peer cannot choose keys that collide */
 };
 
 void stint__map_init(struct stint__map *m);

@@ -25,13 +25,6 @@ static void watch_forks(void)
     (void)pthread_atfork(NULL, NULL, forget_seed);
 }
 
-static uint64_t mix(uint64_t z)
-{
-    z = (z ^ (z >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94D049BB133111EB);
-    return z ^ (z >> 31);
-}
-
 static void seed(void)
 {
     pthread_once(&watch_forks_once, watch_forks);
@@ -41,7 +34,7 @@ static void seed(void)
     } while (n < 0 && errno == EINTR);
     /* Without the system call (a sandbox), what differs between processes and threads must do. */
     if (n != (ssize_t)sizeof state)
-        state = mix((uint64_t)(uintptr_t)&state) + mix((uint64_t)getpid());
+        state = stint__mix((uint64_t)(uintptr_t)&state) + stint__mix((uint64_t)getpid());
     seeded = true;
 }
 
@@ -50,5 +43,5 @@ uint64_t stint__random(void)
     if (!seeded)
         seed();
     state += UINT64_C(0x9E3779B97F4A7C15);
-    return mix(state);
+    return stint__mix(state);
 }

@@ -112,9 +112,37 @@ static void does_not_grow_with_use(void **state)
     stint__map_fini(&m);
 }
 
+/* The keys in the order of the table. */
+static size_t order(const struct stint__map *m, const char *values, size_t found[KEYS])
+{
+    size_t pos = 0;
+    size_t n = 0;
+    for (const char *v; (v = stint__map_next(m, &pos)) != NULL;)
+        found[n++] = (size_t)(v - values);
+    return n;
+}
+
+/* Else a peer that knows where keys go in one map could crowd them in all. */
+static void each_map_has_its_own_order(void **state)
+{
+    (void)state;
+    static char values[KEYS];
+    size_t found[2][KEYS];
+    for (int i = 0; i < 2; i++) {
+        struct stint__map m;
+        stint__map_init(&m);
+        for (uint64_t key = 0; key < KEYS; key++)
+            assert_true(stint__map_put(&m, key, &values[key]));
+        assert_int_equal(order(&m, values, found[i]), KEYS);
+        stint__map_fini(&m);
+    }
+    assert_memory_not_equal(found[0], found[1], sizeof found[0]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_map_has_its_own_order),
         cmocka_unit_test(agrees_for_every_kind_of_key),
         cmocka_unit_test(out_of_memory_changes_nothing),
         cmocka_unit_test(does_not_grow_with_use),
