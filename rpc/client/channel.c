@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "alloc.h"
+#include "options.h"
 
 #define DEFAULT_MAX_MESSAGE  ((size_t)4 * 1024 * 1024)
 #define DEFAULT_MAX_INFLIGHT 65536
@@ -21,12 +22,8 @@
 #define DEFAULT_HEARTBEAT    STINT_SECONDS(10)
 #define MAX_QUEUED_MIN       ((size_t)1024 * 1024)
 
-/* The caller's struct may be of an older, smaller version: what it lacks is zero. */
-static stint_channel_options options_of(const stint_channel_options *given)
+static stint_channel_options with_defaults(stint_channel_options o)
 {
-    stint_channel_options o = {0};
-    if (given != NULL)
-        memcpy(&o, given, given->size < sizeof o ? given->size : sizeof o);
     if (o.max_message == 0)
         o.max_message = DEFAULT_MAX_MESSAGE;
     if (o.max_inflight == 0)
@@ -97,7 +94,7 @@ static stint_channel *channel_new(const char *target, const stint_channel_option
     stint_channel *ch = stint__alloc_zeroed(sizeof *ch);
     if (ch == NULL)
         return NULL;
-    ch->opts = options_of(opts);
+    ch->opts = with_defaults(*opts);
     ch->target = stint__strdup(target);
     atomic_init(&ch->next_call_id, 1);
     atomic_init(&ch->refs, 1);
@@ -123,7 +120,14 @@ stint_code stint_channel_open(stint_channel **ret_channel, const char *target,
     stint_error_clear(err);
     if (target == NULL)
         return stint_error_set(err, STINT_INVALID_ARGUMENT, "no target given");
-    stint_channel *ch = channel_new(target, opts);
+    stint_channel_options o;
+    stint_code code = stint__options_copy(&o, sizeof o, opts, "stint_channel_options", err);
+    if (code != STINT_OK)
+        return code;
+    if (o.max_message > STINT__PAYLOAD_MAX)
+        return stint_error_set(err, STINT_INVALID_ARGUMENT, "max_message of %zu is more than %zu",
+                               o.max_message, STINT__PAYLOAD_MAX);
+    stint_channel *ch = channel_new(target, &o);
     if (ch == NULL)
         return stint_error_set(err, STINT_RESOURCE_EXHAUSTED, "out of memory");
     const struct stint__transport_options topts = {
@@ -135,7 +139,7 @@ stint_code stint_channel_open(stint_channel **ret_channel, const char *target,
         .log = ch->opts.log,
     };
     const struct stint__peer_events events = {ch, on_ready, on_down, on_goaway};
-    stint_code code = stint__peer_open(&ch->peer, target, &topts, &events, err);
+    code = stint__peer_open(&ch->peer, target, &topts, &events, err);
     if (code != STINT_OK) {
         channel_free(ch);
         return code;

@@ -1,10 +1,9 @@
 /* options.c - call options, carried by contexts. */
-#include <string.h>
-
 #include <stint/key.h>
 
 #include "alloc.h"
 #include "client_internal.h"
+#include "options.h"
 
 STINT_KEY_DECLARE(call_options, stint_call_options)
 STINT_KEY_DEFINE(call_options);
@@ -14,7 +13,13 @@ stint_ctx *stint_ctx_with_call_options(const stint_ctx *parent, const stint_call
     stint_call_options *copy = stint__alloc_zeroed(sizeof *copy);
     if (copy == NULL)
         return stint__ctx_exhausted();
-    memcpy(copy, opts, opts->size < sizeof *copy ? opts->size : sizeof *copy);
+    stint_error why;
+    if (stint__options_copy(copy, sizeof *copy, opts, "stint_call_options", &why) != STINT_OK) {
+        stint__free(copy);
+        stint_ctx *done = stint_ctx_with_cancel(parent);
+        stint_ctx_cancel(done, why.code, why.message);
+        return done;
+    }
     return call_options_with_owned(parent, copy, stint__free);
 }
 

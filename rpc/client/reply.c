@@ -82,6 +82,14 @@ static stint_code info_fill(stint_reply_info *info, const struct stint__envelope
     return stint__envelope_metadata(e, info->metadata, err);
 }
 
+/* It is the reply that is wrong, not the request: INVALID_ARGUMENT would blame the caller. */
+static void blame_the_reply(stint_error *err)
+{
+    if (err->code == STINT_INVALID_ARGUMENT)
+        err->code = STINT_INTERNAL;
+    err->origin = STINT_ORIGIN_LOCAL;
+}
+
 /* A failure that the peer reports. */
 static void take_failure(const struct stint__envelope *e, stint_error *err)
 {
@@ -107,18 +115,16 @@ void stint__client_call_take_reply(struct stint__client_call *call,
         return;
     }
     stint_error_clear(err);
-    if (call->options.reply != NULL && info_fill(call->options.reply, e, err) != STINT_OK)
+    if (call->options.reply != NULL && info_fill(call->options.reply, e, err) != STINT_OK) {
+        blame_the_reply(err);
         return;
+    }
     if (e->code != STINT_OK) {
         take_failure(e, err);
         return;
     }
     size_t memory = call->ch->opts.max_message * MEMORY_FACTOR + MEMORY_SLACK;
     call->reply = stint__message_unpack(call->method->reply, e->payload, memory, err);
-    if (call->reply == NULL) {
-        /* The reply's fault, not the request's: INVALID_ARGUMENT would blame the caller. */
-        if (err->code == STINT_INVALID_ARGUMENT)
-            err->code = STINT_INTERNAL;
-        err->origin = STINT_ORIGIN_LOCAL;
-    }
+    if (call->reply == NULL)
+        blame_the_reply(err);
 }

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "alloc.h"
+#include "options.h"
 #include "server_internal.h"
 
 #define DEFAULT_MAX_QUEUE    4096
@@ -35,12 +36,8 @@ static uint32_t default_workers(void)
     return cpus > 2 ? (uint32_t)cpus * 2 : 4;
 }
 
-/* The caller's struct may be of an older, smaller version: what it lacks is zero. */
-static stint_server_options options_of(const stint_server_options *given)
+static stint_server_options with_defaults(stint_server_options o)
 {
-    stint_server_options o = {0};
-    if (given != NULL)
-        memcpy(&o, given, given->size < sizeof o ? given->size : sizeof o);
     if (o.workers == 0)
         o.workers = default_workers();
     if (o.max_queue == 0)
@@ -62,14 +59,32 @@ static stint_server_options options_of(const stint_server_options *given)
     return o;
 }
 
+static stint_code check_options(const stint_server_options *o, stint_error *err)
+{
+    if (o->workers > MAX_WORKERS)
+        return stint_error_set(err, STINT_INVALID_ARGUMENT, "%u workers are more than %d",
+                               (unsigned)o->workers, MAX_WORKERS);
+    if (o->max_message > STINT__PAYLOAD_MAX)
+        return stint_error_set(err, STINT_INVALID_ARGUMENT, "max_message of %zu is more than %zu",
+                               o->max_message, STINT__PAYLOAD_MAX);
+    if (o->max_call_memory > PTRDIFF_MAX)
+        return stint_error_set(err, STINT_INVALID_ARGUMENT,
+                               "max_call_memory of %zu is more than there can be",
+                               o->max_call_memory);
+    return STINT_OK;
+}
+
 stint_code stint_server_new(stint_server **ret_server, const stint_server_options *opts,
                             stint_error *err)
 {
     stint_error_clear(err);
-    stint_server_options o = options_of(opts);
-    if (o.workers > MAX_WORKERS)
-        return stint_error_set(err, STINT_INVALID_ARGUMENT, "%u workers are more than %d",
-                               (unsigned)o.workers, MAX_WORKERS);
+    stint_server_options o;
+    stint_code code = stint__options_copy(&o, sizeof o, opts, "stint_server_options", err);
+    if (code == STINT_OK)
+        code = check_options(&o, err);
+    if (code != STINT_OK)
+        return code;
+    o = with_defaults(o);
     stint_server *s = stint__alloc_zeroed(sizeof *s);
     if (s == NULL)
         return stint_error_set(err, STINT_RESOURCE_EXHAUSTED, "out of memory");

@@ -36,6 +36,7 @@ enum stint__feature {
 
 /* Limits on what is read; what exceeds them is malformed. Whoever makes an envelope keeps to them:
  * encoding does not check. */
+#define STINT__PAYLOAD_MAX   ((size_t)INT32_MAX) /* what protobuf itself can measure */
 #define STINT__METHOD_MAX    255
 #define STINT__MESSAGE_MAX   1024 /* status text */
 #define STINT__DETAILS_MAX   ((size_t)64 * 1024)

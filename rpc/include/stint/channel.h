@@ -92,7 +92,7 @@ typedef struct stint_call_options {
 #define STINT_CALL_OPTIONS(...) STINT_TEMPORARY(stint_call_options, __VA_ARGS__)
 
 /* A child whose calls have these options (copied), instead of those that the parent's calls have.
- */
+ * Options whose size is not set give a context that is done with INVALID_ARGUMENT. */
 STINT_API STINT_NODISCARD stint_ctx *stint_ctx_with_call_options(const stint_ctx *parent,
                                                                  const stint_call_options *opts);
 

@@ -200,16 +200,21 @@ static void a_pushback_is_passed_on(void **state)
 
 /* ---- what no honest client sends ---- */
 
-/* Metadata whose key has been made invalid, as a client in another language might. */
+/* Makes the key "aid" invalid, as a peer in another language might. */
+static void spoil_key(const stint_metadata *md)
+{
+    char *key; /* the list's own copy */
+    memcpy(&key, &stint_metadata_at(md, 0)->key, sizeof key);
+    key[0] = 'A';
+}
+
 static stint_ctx *with_bad_key(void)
 {
     stint_metadata *md = stint_metadata_new();
     assert_int_equal(stint_metadata_add(md, "aid", "1", 1, NULL), STINT_OK);
     stint_ctx *ctx = stint_ctx_with_metadata(stint_ctx_background(), md);
     stint_metadata_free(md);
-    char *key; /* the context's own copy */
-    memcpy(&key, &stint_metadata_at(stint_ctx_metadata(ctx), 0)->key, sizeof key);
-    key[0] = 'A';
+    spoil_key(stint_ctx_metadata(ctx));
     return ctx;
 }
 
@@ -230,6 +235,37 @@ static void a_bad_metadata_key_is_named(void **state)
     }
     assert_int_equal(atomic_load(&p.executed), 0);
     stint_ctx_drop(ctx);
+    probe_stop(&p);
+}
+
+static stint_code reply_with_bad_key(void *self, const stint_ctx *ctx,
+                                     const Probe__V1__Request *req, Probe__V1__Reply *rep,
+                                     stint_call *call)
+{
+    (void)self, (void)ctx, (void)req, (void)rep;
+    stint_code code = stint_call_add_metadata(call, "aid", "1", 1, NULL);
+    if (code == STINT_OK)
+        spoil_key(call->reply_metadata);
+    return code;
+}
+
+static void a_bad_key_in_a_reply_is_not_the_callers_fault(void **state)
+{
+    (void)state;
+    static const probe_v1_probe_ops ops = {.work = reply_with_bad_key};
+    struct probe p;
+    probe_init(&p);
+    p.ops = &ops;
+    probe_start(&p, url);
+    stint_reply_info *info = stint_reply_info_new();
+    stint_ctx *ctx =
+        stint_ctx_with_call_options(stint_ctx_background(), STINT_CALL_OPTIONS(.reply = info));
+    stint_error err;
+    probe_call(&p, probe_v1_probe_work, ctx, NULL, STINT_INTERNAL, &err);
+    assert_non_null(strstr(err.message, "\"Aid\""));
+    assert_int_equal(err.origin, STINT_ORIGIN_LOCAL);
+    stint_ctx_drop(ctx);
+    stint_reply_info_free(info);
     probe_stop(&p);
 }
 
@@ -347,6 +383,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_connection_without_memory_is_made_again),
         cmocka_unit_test(a_pushback_is_passed_on),
         cmocka_unit_test(a_bad_metadata_key_is_named),
+        cmocka_unit_test(a_bad_key_in_a_reply_is_not_the_callers_fault),
         cmocka_unit_test(hops_are_counted_at_the_server_too),
         cmocka_unit_test(who_is_not_let_in_costs_no_decoding),
     };

@@ -171,6 +171,51 @@ static void misuse_gets_a_clear_error(void **state)
     assert_int_equal(stint_channel_open(&ch, NULL, NULL, &err), STINT_INVALID_ARGUMENT);
 }
 
+static void options_that_cannot_be_meant_are_refused(void **state)
+{
+    (void)state;
+    const stint_server_options servers[] = {
+        {.workers = 1},
+        {.size = sizeof(stint_server_options), .max_message = (size_t)INT32_MAX + 1},
+        {.size = sizeof(stint_server_options), .max_call_memory = SIZE_MAX},
+    };
+    const stint_channel_options channels[] = {
+        {.max_inflight = 1},
+        {.size = sizeof(stint_channel_options), .max_message = (size_t)INT32_MAX + 1},
+    };
+    stint_error err;
+    for (size_t i = 0; i < sizeof servers / sizeof servers[0]; i++) {
+        stint_server *s;
+        assert_int_equal(stint_server_new(&s, &servers[i], &err), STINT_INVALID_ARGUMENT);
+    }
+    for (size_t i = 0; i < sizeof channels / sizeof channels[0]; i++) {
+        stint_channel *ch;
+        assert_int_equal(stint_channel_open(&ch, url, &channels[i], &err), STINT_INVALID_ARGUMENT);
+    }
+    const stint_call_options call = {.wait_for_ready = true};
+    stint_ctx *ctx = stint_ctx_with_call_options(stint_ctx_background(), &call);
+    assert_int_equal(stint_ctx_err(ctx), STINT_INVALID_ARGUMENT);
+    stint_ctx_drop(ctx);
+}
+
+/* The longest times that can be given end up at the end of time, not before its beginning. */
+static void the_longest_durations_are_no_harm(void **state)
+{
+    (void)state;
+    struct probe p;
+    probe_init(&p);
+    p.sopts.max_timeout = STINT_DURATION_FOREVER;
+    p.sopts.heartbeat = STINT_DURATION_FOREVER;
+    p.copts.default_timeout = STINT_DURATION_FOREVER;
+    p.copts.backoff_min = p.copts.backoff_max = STINT_DURATION_FOREVER;
+    p.copts.heartbeat = STINT_DURATION_FOREVER;
+    probe_start(&p, url);
+    for (int i = 0; i < 3; i++)
+        probe_free(
+            probe_call(&p, probe_v1_probe_work, stint_ctx_background(), NULL, STINT_OK, NULL));
+    probe_stop(&p);
+}
+
 int main(int argc, char **argv)
 {
     url = probe_url(argc, argv, url);
@@ -181,6 +226,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_ticket_outlives_its_server),
         cmocka_unit_test(closing_a_channel_ends_its_calls),
         cmocka_unit_test(misuse_gets_a_clear_error),
+        cmocka_unit_test(options_that_cannot_be_meant_are_refused),
+        cmocka_unit_test(the_longest_durations_are_no_harm),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -70,9 +70,9 @@ static void a_call_ends_with_its_ticket(void **state)
     struct late l = {0};
     start(&l);
     probe_start(&l.p, URL);
+    size_t contexts = stint_ctx_live_count();
     /* The connection's own timers are armed from the first call on. */
     probe_call(&l.p, probe_v1_probe_work, stint_ctx_background(), NULL, STINT_UNIMPLEMENTED, NULL);
-    size_t contexts = stint_ctx_live_count();
     size_t timers = stint__timer_count();
     cancel_and_defer(&l, 1);
     while (stint__timer_count() > timers)
