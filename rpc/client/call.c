@@ -19,12 +19,9 @@
 /* Payloads up to this size are packed behind the call, without a buffer of their own. */
 #define INLINE_PAYLOAD_MAX ((size_t)1024)
 
-/* Set while this thread runs a `done` function: see stint__client_must_not_block. */
-static _Thread_local bool delivering;
-
 bool stint__client_must_not_block(void)
 {
-    return delivering || stint__transport_in_callback();
+    return stint__transport_in_callback(); /* `deliver` counts as one */
 }
 
 void stint__client_call_ref(struct stint__client_call *call)
@@ -61,11 +58,10 @@ bool stint__client_call_claim(struct stint__client_call *call)
 static void deliver(struct stint__client_call *call)
 {
     const stint_done done = {call->fn, call->arg, call->error.code, call->reply, &call->error};
-    bool nested = delivering;
-    delivering = true;
+    stint__transport_enter();
     stint__layers_end(call);
     call->thunk(&done);
-    delivering = nested;
+    stint__transport_leave();
     stint__channel_leave(call->ch);
     stint__client_call_unref(call);
 }

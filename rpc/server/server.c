@@ -1,8 +1,4 @@
-/* server.c - making, starting, draining and ending a server.
- *
- * The state goes NEW -> RUNNING -> DRAINING -> STOPPED, or from any of them to STOPPED. It is
- * written under the mutex and read without it where a request arrives: a request that slips past a
- * change is answered by stint__server_refuse_all or refused by the closed queue.
+/* server.c - making and starting a server, and its counters. For its end see end.c.
  *
  * The memory is freed when the owner has let go and the last call is freed: a ticket may outlive
  * stint_server_free. */
@@ -24,11 +20,6 @@
 #define DEFAULT_MAX_TIMEOUT  STINT_SECONDS(3600)
 #define DEFAULT_HEARTBEAT    STINT_SECONDS(10)
 #define MAX_WORKERS          1024
-#define FAREWELL_LIMIT       STINT_SECONDS(1)
-#define STOP_FLUSH_MAX       STINT_MS(100) /* how long stop waits for its last answers to be written */
-
-const stint_error stint__server_stopped =
-    STINT__REFUSAL(STINT_UNAVAILABLE, STINT_REASON_DRAINING, "the server was stopped");
 
 static uint32_t default_workers(void)
 {
@@ -150,24 +141,14 @@ const char *stint_server_url(const stint_server *s, size_t i)
     return i < s->n_acceptors ? stint__acceptor_url(s->acceptors[i]) : NULL;
 }
 
-/* True if the state was `from` and is now `to`. */
-static bool move_state(stint_server *s, enum stint__server_state from, enum stint__server_state to)
-{
-    pthread_mutex_lock(&s->mutex);
-    bool ok = atomic_load(&s->state) == (int)from;
-    if (ok)
-        atomic_store(&s->state, (int)to);
-    pthread_mutex_unlock(&s->mutex);
-    return ok;
-}
-
 stint_code stint_server_start(stint_server *s, stint_error *err)
 {
     stint_error_clear(err);
     if (s->n_acceptors == 0)
         return stint_error_set(err, STINT_FAILED_PRECONDITION,
                                "the server listens nowhere: call stint_server_listen first");
-    if (!move_state(s, STINT__SERVER_NEW, STINT__SERVER_RUNNING))
+    int expected = STINT__SERVER_NEW;
+    if (!atomic_compare_exchange_strong(&s->state, &expected, STINT__SERVER_RUNNING))
         return stint_error_set(err, STINT_FAILED_PRECONDITION, "the server was started before");
     stint_code code = stint__workers_start(s, err);
     for (size_t i = 0; code == STINT_OK && i < s->n_acceptors; i++)
@@ -184,121 +165,6 @@ void stint__server_leave(stint_server *s)
     pthread_mutex_lock(&s->mutex);
     pthread_cond_broadcast(&s->changed);
     pthread_mutex_unlock(&s->mutex);
-}
-
-static void on_flushed(void *arg)
-{
-    stint_server *s = arg;
-    pthread_mutex_lock(&s->mutex);
-    s->flushing--;
-    pthread_cond_broadcast(&s->changed);
-    pthread_mutex_unlock(&s->mutex);
-}
-
-static stint_code wait_idle(stint_server *s, const stint_ctx *ctx)
-{
-    stint_code code = STINT_OK;
-    pthread_mutex_lock(&s->mutex);
-    while (code == STINT_OK && (atomic_load(&s->inflight) > 0 || s->flushing > 0))
-        code = stint_ctx_cond_wait(ctx, &s->changed, &s->mutex);
-    pthread_mutex_unlock(&s->mutex);
-    return code;
-}
-
-/* Asks for word when everything is written. */
-static void flush(stint_server *s)
-{
-    pthread_mutex_lock(&s->mutex);
-    s->flushing += s->n_acceptors;
-    pthread_mutex_unlock(&s->mutex);
-    for (size_t i = 0; i < s->n_acceptors; i++)
-        stint__acceptor_flush(s->acceptors[i], on_flushed, s);
-}
-
-static bool somebody_leaves_locked(const stint_server *s)
-{
-    STINT_LIST_FOREACH (link, &s->conns) {
-        const struct stint__server_conn *sc =
-            STINT__CONTAINER_OF(link, struct stint__server_conn, link);
-        if (stint__conn_is_leaving(sc->conn))
-            return true;
-    }
-    return false;
-}
-
-/* A client that was told to leave closes its connection when it has no calls left. What it sent
- * before it heard of that is refused meanwhile, instead of being lost with the connection, which
- * would leave its caller in doubt. */
-static void wait_for_leavers(stint_server *s, const stint_ctx *ctx)
-{
-    stint_ctx *limit = stint_ctx_with_timeout(ctx, FAREWELL_LIMIT);
-    pthread_mutex_lock(&s->mutex);
-    stint_code code = STINT_OK;
-    while (code == STINT_OK && somebody_leaves_locked(s))
-        code = stint_ctx_cond_wait(limit, &s->changed, &s->mutex);
-    pthread_mutex_unlock(&s->mutex);
-    stint_ctx_drop(limit);
-}
-
-/* A client that does not read holds up nobody for long. */
-static void flush_briefly(stint_server *s)
-{
-    flush(s);
-    stint_time until = stint_time_add(stint_now(), STOP_FLUSH_MAX);
-    bool in_time = true;
-    pthread_mutex_lock(&s->mutex);
-    while (in_time && s->flushing > 0)
-        in_time = stint__cond_wait_until(&s->changed, &s->mutex, until);
-    pthread_mutex_unlock(&s->mutex);
-}
-
-stint_code stint_server_drain(stint_server *s, const stint_ctx *ctx, stint_error *err)
-{
-    stint_error_clear(err);
-    if (!move_state(s, STINT__SERVER_RUNNING, STINT__SERVER_DRAINING))
-        return stint_error_set(err, STINT_FAILED_PRECONDITION, "the server is not running");
-    for (size_t i = 0; i < s->n_acceptors; i++)
-        stint__acceptor_drain(s->acceptors[i]);
-    stint_code code = wait_idle(s, ctx);
-    if (code == STINT_OK) {
-        flush(s);
-        code = wait_idle(s, ctx);
-    }
-    if (code == STINT_OK)
-        wait_for_leavers(s, ctx);
-    else
-        stint_error_set(err, code, "the server was not idle in time: %u calls in flight",
-                        (unsigned)atomic_load(&s->inflight));
-    return code;
-}
-
-void stint_server_stop(stint_server *s)
-{
-    pthread_mutex_lock(&s->mutex);
-    int before = atomic_exchange(&s->state, STINT__SERVER_STOPPED);
-    pthread_mutex_unlock(&s->mutex);
-    if (before == STINT__SERVER_STOPPED)
-        return;
-    stint__server_refuse_all(s, &stint__server_stopped);
-    stint__workers_stop(s);
-    /* A call that was arriving when the state changed may have been listed after the first round.
-     */
-    stint__server_refuse_all(s, &stint__server_stopped);
-    flush_briefly(s);
-    pthread_mutex_lock(&s->mutex);
-    size_t n = s->n_acceptors;
-    s->n_acceptors = 0;
-    pthread_mutex_unlock(&s->mutex);
-    for (size_t i = 0; i < n; i++)
-        stint__acceptor_close(s->acceptors[i]);
-}
-
-void stint_server_free(stint_server *s)
-{
-    if (s == NULL)
-        return;
-    stint_server_stop(s);
-    stint__server_unref(s);
 }
 
 static uint64_t get(const atomic_uint_fast64_t *counter)
@@ -327,8 +193,8 @@ void stint_server_stats_get(stint_server *s, stint_server_stats *stats)
         .accepted = get(&c->accepted),
         .inflight = atomic_load(&s->inflight),
     };
-    pthread_mutex_lock(&s->mutex); /* stop takes the acceptors away under it */
-    for (size_t i = 0; i < s->n_acceptors; i++) {
+    size_t n = stint__server_use(s);
+    for (size_t i = 0; i < n; i++) {
         struct stint__transport_stats t = {0};
         stint__acceptor_stats(s->acceptors[i], &t);
         all.malformed += t.malformed;
@@ -336,6 +202,6 @@ void stint_server_stats_get(stint_server *s, stint_server_stats *stats)
         all.refused_connections += t.refused;
         all.stalled += t.stalled;
     }
-    pthread_mutex_unlock(&s->mutex);
+    stint__server_unuse(s);
     memcpy(stats, &all, stats->size < sizeof all ? stats->size : sizeof all);
 }

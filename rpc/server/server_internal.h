@@ -23,7 +23,7 @@
  * Locks: server->mutex guards the connections' list, the state and what drain waits for;
  * conn->mutex guards the connection's calls and tombstones; queue.mutex guards the queue. Never two
  * at once. No lock is held while a handler, an interceptor, a hook or the transport is
- * called. */
+ * called, but for stint__conn_is_leaving, which only looks. */
 #ifndef STINT_SERVER_SERVER_INTERNAL_H
 #define STINT_SERVER_SERVER_INTERNAL_H
 
@@ -65,6 +65,9 @@ enum stint__server_state {
     STINT__SERVER_STOPPED,
 };
 
+/* How far a stop has come in taking the server apart: see end.c. */
+enum stint__server_end { STINT__END_NOT_BEGUN, STINT__END_BEGUN, STINT__END_DONE };
+
 /* Calls that wait for a worker, oldest first. */
 struct stint__queue {
     pthread_mutex_t mutex;
@@ -86,7 +89,7 @@ struct stint_server {
     atomic_uint_fast32_t
         inflight; /* requests whose answers are not handed over yet: what drain awaits */
 
-    /* Fixed once it runs. */
+    /* Fixed once it runs, until it is taken apart. */
     struct stint__method_entry *methods; /* sorted by path */
     size_t n_methods;
     struct stint__acceptor **acceptors;
@@ -100,6 +103,8 @@ struct stint_server {
     pthread_cond_t changed;
     struct stint__list conns;
     size_t flushing; /* acceptors whose replies are not all written yet */
+    size_t users;    /* threads that look at the acceptors */
+    enum stint__server_end end;
 };
 
 /* The server's view of a connection: conn_data of the transport's callbacks. */
@@ -219,6 +224,11 @@ bool stint__call_abandon(stint_call *call, const char *why); /* nobody waits for
 stint_code stint__workers_start(stint_server *s, stint_error *err);
 /* False: the queue is full or closed. */
 bool stint__queue_push(stint_server *s, stint_call *call);
+/* Marks this thread as one of the server's (NULL: of none); returns whose it was before. */
+const stint_server *stint__work_for(const stint_server *s);
+bool stint__is_worker_of(const stint_server *s);
+/* Starts a thread that gets no signals. False: there is none. */
+STINT_NODISCARD bool stint__thread_start(pthread_t *ret, void *(*fn)(void *arg), void *arg);
 /* Lets the workers finish what is queued (each refused) and end; joins them. */
 void stint__workers_stop(stint_server *s);
 
@@ -232,11 +242,18 @@ void stint__server_layers_free(stint_call *call);
 
 /* ---- server.c ---- */
 
-/* What calls are told that the end of the server ends. */
-extern const stint_error stint__server_stopped;
-
 /* One call less in flight: drain may be waiting for it. */
 void stint__server_leave(stint_server *s);
 void stint__server_unref(stint_server *s);
+
+/* ---- end.c ---- */
+
+/* What calls are told that the end of the server ends. */
+extern const stint_error stint__server_stopped;
+
+/* Keeps the acceptors until unuse; returns how many there are, none once a stop is about to close
+ * them. */
+size_t stint__server_use(stint_server *s);
+void stint__server_unuse(stint_server *s);
 
 #endif

@@ -7,6 +7,22 @@
 #include "alloc.h"
 #include "server_internal.h"
 
+/* The server that this thread works for. At file scope because a handler that calls the server does
+ * not say who it is. */
+static _Thread_local const stint_server *employer;
+
+const stint_server *stint__work_for(const stint_server *s)
+{
+    const stint_server *before = employer;
+    employer = s;
+    return before;
+}
+
+bool stint__is_worker_of(const stint_server *s)
+{
+    return employer == s;
+}
+
 bool stint__queue_push(stint_server *s, stint_call *call)
 {
     struct stint__queue *q = &s->queue;
@@ -43,6 +59,7 @@ static void *worker(void *arg)
 {
     stint_server *s = arg;
     stint_call *call;
+    stint__work_for(s);
     while ((call = queue_pop(&s->queue)) != NULL) {
         stint__call_run(call);
         stint__call_unref(call);
@@ -50,22 +67,26 @@ static void *worker(void *arg)
     return NULL;
 }
 
+bool stint__thread_start(pthread_t *ret, void *(*fn)(void *arg), void *arg)
+{
+    /* Signals are the program's business: none is to be delivered to our threads. */
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int failed = pthread_create(ret, NULL, fn, arg);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return failed == 0;
+}
+
 stint_code stint__workers_start(stint_server *s, stint_error *err)
 {
-    sigset_t all, before;
     s->workers = stint__alloc_array(s->opts.workers, sizeof *s->workers);
     if (s->workers == NULL)
         return stint_error_set(err, STINT_RESOURCE_EXHAUSTED, "out of memory");
-    /* Signals are the program's business: none is to be delivered to our threads. */
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int failed = 0;
-    while (failed == 0 && s->n_workers < s->opts.workers) {
-        failed = pthread_create(&s->workers[s->n_workers], NULL, worker, s);
-        s->n_workers += failed == 0 ? 1 : 0;
-    }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (failed == 0)
+    while (s->n_workers < s->opts.workers &&
+           stint__thread_start(&s->workers[s->n_workers], worker, s))
+        s->n_workers++;
+    if (s->n_workers == s->opts.workers)
         return STINT_OK;
     uint32_t got = s->n_workers;
     stint__workers_stop(s);

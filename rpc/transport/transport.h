@@ -212,7 +212,11 @@ void *stint__conn_data(const struct stint__conn *conn);
 
 /* ---- threads ---- */
 
-/* True in a thread that is running a transport callback: one that must not block. */
+/* Put around every call of an event or exchange function, and around what else must not block; they
+ * nest. */
+void stint__transport_enter(void);
+void stint__transport_leave(void);
+/* True in a thread that is inside of such a call. */
 bool stint__transport_in_callback(void);
 
 /* ---- what the two kinds implement ---- */

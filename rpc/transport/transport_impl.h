@@ -6,12 +6,6 @@
 
 #include "transport.h"
 
-/* ---- the mark of a thread that runs a callback ---- */
-
-/* Put around every call of an event or exchange function; they nest. */
-void stint__transport_enter(void);
-void stint__transport_leave(void);
-
 /* ---- counters ---- */
 
 struct stint__transport_counters {

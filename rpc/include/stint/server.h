@@ -2,7 +2,10 @@
  *
  *     stint_server_new -> stint_server_add (generated ..._register) -> stint_server_listen
  *         -> stint_server_start -> ... -> stint_server_drain -> stint_server_free
- */
+ *
+ * Threads: new, add, listen and start are for one thread at a time; drain, stop and stats_get may
+ * be called from any number of threads at once, and free once, when nobody will use the server any
+ * more. */
 #ifndef STINT_SERVER_H
 #define STINT_SERVER_H
 
@@ -61,7 +64,8 @@ STINT_API STINT_NODISCARD stint_code stint_server_add(stint_server *s, const sti
 STINT_API STINT_NODISCARD stint_code stint_server_listen(stint_server *s, const char *url,
                                                          stint_error *err);
 
-/* The URL that listener i is really bound to (port 0 becomes the port), or NULL. Owned by s. */
+/* The URL that listener i is really bound to (port 0 becomes the port), or NULL. Owned by s, and
+ * valid until it is stopped; not while it is being stopped. */
 STINT_API const char *stint_server_url(const stint_server *s, size_t i);
 
 /* Starts the workers and begins to read. Errors: FAILED_PRECONDITION (no listener, or started),
@@ -71,17 +75,23 @@ STINT_API STINT_NODISCARD stint_code stint_server_start(stint_server *s, stint_e
 /* Graceful end: tells clients to go elsewhere (GOAWAY), refuses new calls with UNAVAILABLE
  * (DRAINING, not executed), and waits until every call is answered, the answers are written and,
  * for a second at most, until those clients have left: so that nothing is lost with a connection.
- * Returns OK then, or ctx's code if ctx is done first; stint_server_stop or _free may follow in
- * both cases. */
+ * Returns OK then; ctx's code if ctx is done first; CANCELLED if the server is stopped meanwhile;
+ * FAILED_PRECONDITION if it is not running, or (WOULD_DEADLOCK) in a handler of this server, a
+ * `done` function or a short handler, whose thread it would have to wait for. stint_server_stop or
+ * _free may follow in all cases. */
 STINT_API STINT_NODISCARD stint_code stint_server_drain(stint_server *s, const stint_ctx *ctx,
                                                         stint_error *err);
 
 /* Hard end: cancels every call's context, answers what it still can with UNAVAILABLE, closes the
  * listeners and connections, and joins the workers: a handler that ignores its context holds it up.
- * Idempotent. Not from a handler. */
+ * A second one returns when the first has ended, or at once if it had. In a handler of this server,
+ * a `done` function or a short handler it cancels, answers and refuses as said, but waits for
+ * nothing and closes nothing: a stop or free elsewhere completes it. */
 STINT_API void stint_server_stop(stint_server *s);
 
-/* Stops, and frees when the last ticket is finished. NULL is accepted. */
+/* Stops, and frees when the last ticket is finished. In a thread where stop would not wait, this
+ * does not either: a thread of the library ends the server, and what its handlers use must live
+ * until they have returned. NULL is accepted. */
 STINT_API void stint_server_free(stint_server *s);
 
 typedef struct stint_server_stats {
