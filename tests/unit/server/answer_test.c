@@ -145,6 +145,45 @@ static void a_caller_hears_although_there_is_no_memory(void **state)
     probe_stop(&p);
 }
 
+/* A connection that has no memory for any reply. */
+struct barren {
+    struct stint__transport_object base;
+    unsigned dropped, failed;
+};
+
+static stint_code barren_reply(struct stint__conn *conn, const struct stint__reply_to *to,
+                               struct stint__envelope *e, stint_error *err)
+{
+    (void)conn, (void)to, (void)e;
+    return stint_error_set(err, STINT_RESOURCE_EXHAUSTED, "out of memory");
+}
+
+static void barren_drop(struct stint__conn *conn, const struct stint__reply_to *to)
+{
+    (void)to;
+    ((struct barren *)(void *)conn)->dropped++;
+}
+
+static void barren_fail(struct stint__conn *conn, const stint_error *why)
+{
+    (void)why;
+    ((struct barren *)(void *)conn)->failed++;
+}
+
+static void who_cannot_be_told_loses_the_connection(void **state)
+{
+    (void)state;
+    static const struct stint__transport_ops ops = {
+        .conn_reply = barren_reply, .conn_drop = barren_drop, .conn_fail = barren_fail};
+    static const stint_error why =
+        STINT__REFUSAL(STINT_UNAVAILABLE, STINT_REASON_DRAINING, "not now");
+    struct barren conn = {.base.ops = &ops};
+    const struct stint__reply_to to = {0};
+    stint__refuse_request((struct stint__conn *)(void *)&conn, &to, 1, &why);
+    assert_int_equal(conn.dropped, 1);
+    assert_int_equal(conn.failed, 1);
+}
+
 static bool not_for_connections(void *arg, size_t n)
 {
     atomic_bool *failed = arg;
@@ -380,6 +419,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_handler_sees_why_it_ends),
         cmocka_unit_test(what_was_only_queued_was_not_executed),
         cmocka_unit_test(a_caller_hears_although_there_is_no_memory),
+        cmocka_unit_test(who_cannot_be_told_loses_the_connection),
         cmocka_unit_test(a_connection_without_memory_is_made_again),
         cmocka_unit_test(a_pushback_is_passed_on),
         cmocka_unit_test(a_bad_metadata_key_is_named),
