@@ -98,6 +98,9 @@ static void fini_kind(stint_ctx *ctx)
     case STINT__CTX_VALUE:
         stint__value_fini(ctx);
         break;
+    case STINT__CTX_REQUEST:
+        stint__request_fini(ctx);
+        break;
     case STINT__CTX_METADATA:
         stint__metadata_fini(ctx);
         break;
@@ -109,7 +112,7 @@ static void fini_kind(stint_ctx *ctx)
         break;
     case STINT__CTX_STATIC:
     case STINT__CTX_PLAIN:
-    case STINT__CTX_REQUEST:
+    case STINT__CTX_CRITICALITY:
         break;
     }
 }

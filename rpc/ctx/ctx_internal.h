@@ -2,6 +2,9 @@
 #ifndef STINT_CTX_CTX_INTERNAL_H
 #define STINT_CTX_CTX_INTERNAL_H
 
+#include <stdatomic.h>
+
+#include <stint/criticality.h>
 #include <stint/ctx.h>
 #include <stint/metadata.h>
 #include <stint/request.h>
@@ -26,7 +29,20 @@ STINT_NODISCARD stint_ctx *stint__ctx_extended(const stint_ctx *parent, stint_ti
 /* The shared context that constructors return when out of memory. */
 stint_ctx *stint__ctx_exhausted(void);
 
-/* The root of an incoming call: a deadline and request info in one allocation. */
-STINT_NODISCARD stint_ctx *stint__ctx_new_call(stint_time deadline, const stint_request_info *info);
+/* Where a layer above keeps what is gathered while a call is served: empty until it puts something
+ * there, and destroyed with the call's context. */
+struct stint__slot {
+    void *_Atomic content;
+    void (*_Atomic destroy)(void *content);
+};
+
+/* The slot of the served call that ctx is part of; NULL if it is part of none. Lives as long as
+ * ctx. */
+struct stint__slot *stint__ctx_slot(const stint_ctx *ctx);
+
+/* The root of an incoming call, in one allocation: a deadline, request info, criticality (CRITICAL
+ * unless it is one of the levels) and an empty slot. */
+STINT_NODISCARD stint_ctx *stint__ctx_new_call(stint_time deadline, const stint_request_info *info,
+                                               uint32_t criticality);
 
 #endif

@@ -17,6 +17,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include <stint/criticality.h>
 #include <stint/ctx.h>
 #include <stint/key.h>
 #include <stint/metadata.h>
@@ -55,6 +56,8 @@ struct stint__carried {
     const struct stint__value *values;
     const stint_request_info *info;
     const stint_metadata *metadata;
+    struct stint__slot *slot; /* of the served call that this is part of, or NULL */
+    stint_criticality criticality;
 };
 
 /* What is shared by a whole tree; stands behind its top. */
@@ -78,6 +81,7 @@ enum stint__ctx_kind {
     STINT__CTX_VALUE,
     STINT__CTX_REQUEST,
     STINT__CTX_METADATA,
+    STINT__CTX_CRITICALITY,
     STINT__CTX_MERGED,
     STINT__CTX_EXTENDED,
 };
@@ -181,6 +185,7 @@ void stint__ctx_end_extended(struct stint__list *taken, stint_code code,
 /* ---- what the kinds add, released as the context is freed ---- */
 
 void stint__value_fini(stint_ctx *ctx);
+void stint__request_fini(stint_ctx *ctx);
 void stint__metadata_fini(stint_ctx *ctx);
 void stint__merged_fini(stint_ctx *ctx);
 void stint__extended_fini(stint_ctx *ctx);

@@ -9,6 +9,7 @@ struct request_ctx {
     stint_ctx ctx;
     struct stint__carried carried;
     stint_request_info info;
+    struct stint__slot slot; /* in use only if carried.slot points to it */
 };
 
 static const char digits[] = "0123456789abcdef";
@@ -84,11 +85,40 @@ stint_ctx *stint_ctx_with_request_info(const stint_ctx *parent, const stint_requ
     return attach_info((struct request_ctx *)ctx, info);
 }
 
-stint_ctx *stint__ctx_new_call(stint_time deadline, const stint_request_info *info)
+static stint_criticality level_of(uint32_t number)
 {
-    stint_ctx *ctx = stint__ctx_derive(stint_ctx_background(), deadline, STINT__CTX_REQUEST,
-                                       sizeof(struct request_ctx));
-    return attach_info((struct request_ctx *)ctx, info);
+    bool known = number >= STINT_CRITICALITY_SHEDDABLE && number <= STINT_CRITICALITY_CRITICAL_PLUS;
+    return known ? (stint_criticality)number : STINT_CRITICALITY_CRITICAL;
+}
+
+stint_ctx *stint__ctx_new_call(stint_time deadline, const stint_request_info *info,
+                               uint32_t criticality)
+{
+    struct request_ctx *r = (struct request_ctx *)stint__ctx_derive(
+        stint_ctx_background(), deadline, STINT__CTX_REQUEST, sizeof *r);
+    stint_ctx *ctx = attach_info(r, info);
+    if (r == NULL)
+        return ctx;
+    atomic_init(&r->slot.content, NULL);
+    atomic_init(&r->slot.destroy, NULL);
+    r->carried.slot = &r->slot;
+    r->carried.criticality = level_of(criticality);
+    return ctx;
+}
+
+struct stint__slot *stint__ctx_slot(const stint_ctx *ctx)
+{
+    return ctx->carried->slot;
+}
+
+void stint__request_fini(stint_ctx *ctx)
+{
+    struct request_ctx *r = (struct request_ctx *)ctx;
+    if (r->carried.slot != &r->slot)
+        return;
+    void *content = atomic_load_explicit(&r->slot.content, memory_order_acquire);
+    if (content != NULL)
+        atomic_load_explicit(&r->slot.destroy, memory_order_acquire)(content);
 }
 
 const stint_request_info *stint_ctx_request_info(const stint_ctx *ctx)

@@ -181,7 +181,7 @@ static stint_call *call_new(const struct arrival *a)
     stint__list_init(&call->queue_link);
     stint__list_init(&call->conn_link);
     stint_request_info info = info_of(e);
-    call->own = stint__ctx_new_call(set_deadlines(call, e), &info);
+    call->own = stint__ctx_new_call(set_deadlines(call, e), &info, e->criticality);
     call->ctx = call->own;
     return call;
 }

@@ -4,9 +4,11 @@
 
 #include <stint/budget.h>
 #include <stint/channel.h>
+#include <stint/criticality.h>
 #include <stint/ctx.h>
 #include <stint/group.h>
 #include <stint/handler.h>
+#include <stint/histogram.h>
 #include <stint/interceptor.h>
 #include <stint/key.h>
 #include <stint/log.h>

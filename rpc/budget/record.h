@@ -1,0 +1,42 @@
+/* record.h - what is gathered while a call is served: the calls that it makes in turn.
+ *
+ * A served call's context has a slot (ctx_internal.h); the record in it is made by the first call
+ * that the handler makes under that context, so a handler that calls nobody pays nothing. The
+ * client reports to it when a call begins and when it ends; the server reads it when the answer is
+ * made. Two things come of it:
+ *
+ *  - the time that the handler spent waiting for others longer than they needed, which is not its
+ *    own: needed time is learned without it, or a full queue below would look like slow work here;
+ *  - the ledger (ledger.h): where below the time went.
+ *
+ * Thread-safe: children end in any thread, and may end after the answer (then they count no more).
+ */
+#ifndef STINT_BUDGET_RECORD_H
+#define STINT_BUDGET_RECORD_H
+
+#include <stint/ctx.h>
+#include <stint/time.h>
+
+struct stint__record;
+
+/* The record of the served call that ctx is part of, made if there is none yet; NULL if it is part
+ * of none, or out of memory. Lives as long as ctx. */
+struct stint__record *stint__record_of(const stint_ctx *ctx);
+
+/* The same, but NULL if there is none yet. */
+struct stint__record *stint__record_find(const stint_ctx *ctx);
+
+/* A call begins, at `began`. */
+void stint__record_begin(struct stint__record *r, stint_time began);
+
+/* That call has ended at `ended`. `needed`: what its server said the method needs, without queues;
+ * negative: it did not say, and the whole time counts as needed. */
+void stint__record_end(struct stint__record *r, stint_time began, stint_time ended,
+                       stint_duration needed);
+
+/* How long until `now` calls were under way beyond what they needed. Time in which several were
+ * under way counts once: such a period needed as much as the one of its calls that would have ended
+ * last. */
+stint_duration stint__record_waited(struct stint__record *r, stint_time now);
+
+#endif
