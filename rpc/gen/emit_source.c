@@ -31,6 +31,8 @@ static const char methods_member[] = "    [$index$] =\n"
                                      "            .reply = &$reply_lower$__descriptor,\n"
                                      "            .flags = $flags$,\n"
                                      "            .timeout = $timeout$,\n"
+                                     "            .minimum = $minimum$,\n"
+                                     "            .reserve = $reserve$,\n"
                                      "        },\n";
 
 static const char method_functions[] =
@@ -117,7 +119,7 @@ static const char *flags_text(const struct gen_method_options *options)
                                : "0";
 }
 
-static const char *timeout_text(struct stint__arena *arena, int64_t us)
+static const char *time_text(struct stint__arena *arena, int64_t us)
 {
     if (us == 0)
         return "0";
@@ -146,7 +148,9 @@ static void emit_method(struct gen_text *t, const char *template, const struct g
         {"reply", method->reply->type},
         {"reply_lower", method->reply->lower},
         {"flags", flags_text(&method->options)},
-        {"timeout", timeout_text(arena, method->options.timeout_us)},
+        {"timeout", time_text(arena, method->options.timeout_us)},
+        {"minimum", time_text(arena, method->options.minimum_us)},
+        {"reserve", time_text(arena, method->options.reserve_us)},
         {NULL, NULL},
     };
     gen_template_add(t, template, vars);

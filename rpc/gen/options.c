@@ -15,6 +15,8 @@ enum {
     METHOD_TIMEOUT = 1,
     METHOD_IDEMPOTENT = 2,
     METHOD_SHORT = 3,
+    METHOD_MINIMUM = 4,
+    METHOD_RESERVE = 5,
 };
 
 enum { PB_C_FILE_EXTENSION = 1019 }; /* of protobuf-c/protobuf-c.proto */
@@ -95,7 +97,7 @@ struct gen_place gen_options_file_place(const Google__Protobuf__FileDescriptorPr
 }
 
 /* "250ms" in microseconds; 0 if s is not a whole number above 0 with a unit, or too large. */
-static int64_t parse_timeout(const char *s)
+static int64_t parse_time(const char *s)
 {
     static const struct {
         const char *name;
@@ -123,28 +125,32 @@ struct method_reader {
     struct gen_method_options result;
 };
 
-static void read_timeout(struct method_reader *m, struct stint__slice bytes)
+/* A field that is a time, in microseconds. */
+static int64_t read_time(struct method_reader *m, const struct field *f, const char *name)
 {
     /* The nanoseconds of a stint_duration must not overflow. */
-    const int64_t timeout_max_us = INT64_MAX / 1000;
+    const int64_t time_max_us = INT64_MAX / 1000;
     const char *text =
-        gen_format(m->errors->text.arena, "%.*s", (int)bytes.len, (const char *)bytes.data);
-    int64_t us = parse_timeout(text);
-    if (us > 0 && us <= timeout_max_us) {
-        m->result.timeout_us = us;
-        return;
-    }
-    struct gen_place at = gen_place_step(m->at, METHOD_TIMEOUT);
+        gen_format(m->errors->text.arena, "%.*s", (int)f->bytes.len, (const char *)f->bytes.data);
+    int64_t us = parse_time(text);
+    if (us > 0 && us <= time_max_us)
+        return us;
+    struct gen_place at = gen_place_step(m->at, (int32_t)f->number);
     gen_error(m->errors, &at,
-              "timeout \"%s\" is not a time: write a whole number above 0 and a unit (us, ms, s, m "
+              "%s \"%s\" is not a time: write a whole number above 0 and a unit (us, ms, s, m "
               "or h), as in \"250ms\"",
-              text);
+              name, text);
+    return 0;
 }
 
 static void read_method_field(struct method_reader *m, const struct field *f)
 {
     if (f->number == METHOD_TIMEOUT && f->wire == WIRE_BYTES) {
-        read_timeout(m, f->bytes);
+        m->result.timeout_us = read_time(m, f, "timeout");
+    } else if (f->number == METHOD_MINIMUM && f->wire == WIRE_BYTES) {
+        m->result.minimum_us = read_time(m, f, "minimum");
+    } else if (f->number == METHOD_RESERVE && f->wire == WIRE_BYTES) {
+        m->result.reserve_us = read_time(m, f, "reserve");
     } else if (f->number == METHOD_IDEMPOTENT && f->wire == WIRE_VARINT) {
         m->result.idempotent = f->value != 0;
         m->says_idempotent = true;

@@ -21,7 +21,7 @@ struct gen_place gen_options_file_place(const Google__Protobuf__FileDescriptorPr
                                         enum gen_file_option option);
 
 struct gen_method_options {
-    int64_t timeout_us; /* 0: none */
+    int64_t timeout_us, minimum_us, reserve_us; /* 0: none */
     bool idempotent, is_short, deprecated;
 };
 

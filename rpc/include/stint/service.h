@@ -27,6 +27,9 @@ typedef struct stint_method {
     const ProtobufCMessageDescriptor *reply;
     uint32_t flags;         /* of stint_method_flags */
     stint_duration timeout; /* for calls whose context leaves more; 0: none declared */
+    stint_duration minimum; /* a call with less left is not begun; 0: none declared */
+    stint_duration reserve; /* of the time a call comes with, for answering it: kept back from its
+                               handler's deadline; 0: the server's own */
 } stint_method;
 
 /* Calls the typed handler of one method. */

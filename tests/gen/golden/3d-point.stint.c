@@ -15,6 +15,8 @@ static const stint_method methods_points[] = {
             .reply = &golden__file_name__point__descriptor,
             .flags = 0,
             .timeout = 0,
+            .minimum = 0,
+            .reserve = 0,
         },
 };
 

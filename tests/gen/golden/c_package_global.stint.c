@@ -15,6 +15,8 @@ static const stint_method methods_globals[] = {
             .reply = &given__name__global__descriptor,
             .flags = 0,
             .timeout = 0,
+            .minimum = 0,
+            .reserve = 0,
         },
 };
 

@@ -20,6 +20,8 @@ static const stint_method methods_comments[] = {
             .reply = &golden__comments__note__descriptor,
             .flags = 0,
             .timeout = 0,
+            .minimum = 0,
+            .reserve = 0,
         },
     [METHOD_COMMENTS_BARE] =
         {
@@ -28,6 +30,8 @@ static const stint_method methods_comments[] = {
             .reply = &golden__comments__note__descriptor,
             .flags = 0,
             .timeout = 0,
+            .minimum = 0,
+            .reserve = 0,
         },
     [METHOD_COMMENTS_TRAILING] =
         {
@@ -36,6 +40,8 @@ static const stint_method methods_comments[] = {
             .reply = &golden__comments__note__descriptor,
             .flags = 0,
             .timeout = 0,
+            .minimum = 0,
+            .reserve = 0,
         },
     [METHOD_COMMENTS_PARAGRAPHS] =
         {
@@ -44,6 +50,8 @@ static const stint_method methods_comments[] = {
             .reply = &golden__comments__note__descriptor,
             .flags = 0,
             .timeout = 0,
+            .minimum = 0,
+            .reserve = 0,
         },
     [METHOD_COMMENTS_BLOCK] =
         {
@@ -52,6 +60,8 @@ static const stint_method methods_comments[] = {
             .reply = &golden__comments__note__descriptor,
             .flags = 0,
             .timeout = 0,
+            .minimum = 0,
+            .reserve = 0,
         },
     [METHOD_COMMENTS_DOCUMENTATION] =
         {
@@ -60,6 +70,8 @@ static const stint_method methods_comments[] = {
             .reply = &golden__comments__note__descriptor,
             .flags = 0,
             .timeout = 0,
+            .minimum = 0,
+            .reserve = 0,
         },
 };
 

@@ -16,6 +16,8 @@ static const stint_method methods_mixed[] = {
             .reply = &golden__deprecated__m__descriptor,
             .flags = 0,
             .timeout = 0,
+            .minimum = 0,
+            .reserve = 0,
         },
     [METHOD_MIXED_OUTDATED] =
         {
@@ -24,6 +26,8 @@ static const stint_method methods_mixed[] = {
             .reply = &golden__deprecated__m__descriptor,
             .flags = 0,
             .timeout = 0,
+            .minimum = 0,
+            .reserve = 0,
         },
 };
 
@@ -173,6 +177,8 @@ static const stint_method methods_old[] = {
             .reply = &golden__deprecated__m__descriptor,
             .flags = 0,
             .timeout = 0,
+            .minimum = 0,
+            .reserve = 0,
         },
 };
 

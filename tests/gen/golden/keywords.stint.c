@@ -20,6 +20,8 @@ static const stint_method methods_keywords[] = {
             .reply = &golden__keywords__m__descriptor,
             .flags = 0,
             .timeout = 0,
+            .minimum = 0,
+            .reserve = 0,
         },
     [METHOD_KEYWORDS_NEW] =
         {
@@ -28,6 +30,8 @@ static const stint_method methods_keywords[] = {
             .reply = &golden__keywords__m__descriptor,
             .flags = 0,
             .timeout = 0,
+            .minimum = 0,
+            .reserve = 0,
         },
     [METHOD_KEYWORDS_CLASS] =
         {
@@ -36,6 +40,8 @@ static const stint_method methods_keywords[] = {
             .reply = &golden__keywords__m__descriptor,
             .flags = 0,
             .timeout = 0,
+            .minimum = 0,
+            .reserve = 0,
         },
     [METHOD_KEYWORDS_MAIN] =
         {
@@ -44,6 +50,8 @@ static const stint_method methods_keywords[] = {
             .reply = &golden__keywords__m__descriptor,
             .flags = 0,
             .timeout = 0,
+            .minimum = 0,
+            .reserve = 0,
         },
     [METHOD_KEYWORDS_SELF] =
         {
@@ -52,6 +60,8 @@ static const stint_method methods_keywords[] = {
             .reply = &golden__keywords__m__descriptor,
             .flags = 0,
             .timeout = 0,
+            .minimum = 0,
+            .reserve = 0,
         },
     [METHOD_KEYWORDS_CALL] =
         {
@@ -60,6 +70,8 @@ static const stint_method methods_keywords[] = {
             .reply = &golden__keywords__m__descriptor,
             .flags = 0,
             .timeout = 0,
+            .minimum = 0,
+            .reserve = 0,
         },
 };
 

@@ -16,6 +16,8 @@ static const stint_method methods_long_service[] = {
             .reply = &golden__layout__request_with_another_name_that_is_long__descriptor,
             .flags = 0,
             .timeout = 0,
+            .minimum = 0,
+            .reserve = 0,
         },
     [METHOD_LONG_SERVICE_M] =
         {
@@ -24,6 +26,8 @@ static const stint_method methods_long_service[] = {
             .reply = &golden__layout__r__descriptor,
             .flags = 0,
             .timeout = 0,
+            .minimum = 0,
+            .reserve = 0,
         },
 };
 

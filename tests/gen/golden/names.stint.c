@@ -17,6 +17,8 @@ static const stint_method methods_httpgateway_v2[] = {
             .reply = &golden__camel_case__under_score__v1beta2__lower_case__descriptor,
             .flags = 0,
             .timeout = 0,
+            .minimum = 0,
+            .reserve = 0,
         },
     [METHOD_HTTPGATEWAY_V2_GET_URL] =
         {
@@ -26,6 +28,8 @@ static const stint_method methods_httpgateway_v2[] = {
                 &golden__camel_case__under_score__v1beta2__with__under_score2__inner__descriptor,
             .flags = 0,
             .timeout = 0,
+            .minimum = 0,
+            .reserve = 0,
         },
     [METHOD_HTTPGATEWAY_V2_SNAKE_CASE] =
         {
@@ -35,6 +39,8 @@ static const stint_method methods_httpgateway_v2[] = {
             .reply = &golden__camel_case__under_score__v1beta2__trailing___descriptor,
             .flags = 0,
             .timeout = 0,
+            .minimum = 0,
+            .reserve = 0,
         },
 };
 

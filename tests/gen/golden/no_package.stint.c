@@ -15,6 +15,8 @@ static const stint_method methods_echo[] = {
             .reply = &pong__descriptor,
             .flags = 0,
             .timeout = 0,
+            .minimum = 0,
+            .reserve = 0,
         },
 };
 
@@ -98,6 +100,8 @@ static const stint_method methods_switch[] = {
             .reply = &pong__descriptor,
             .flags = 0,
             .timeout = 0,
+            .minimum = 0,
+            .reserve = 0,
         },
 };
 

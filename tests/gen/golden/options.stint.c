@@ -21,6 +21,8 @@ static const stint_method methods_options[] = {
             .reply = &google__protobuf__empty__descriptor,
             .flags = STINT_METHOD_IDEMPOTENT,
             .timeout = 0,
+            .minimum = 0,
+            .reserve = 0,
         },
     [METHOD_OPTIONS_NOT_IDEMPOTENT] =
         {
@@ -29,6 +31,8 @@ static const stint_method methods_options[] = {
             .reply = &google__protobuf__empty__descriptor,
             .flags = 0,
             .timeout = 0,
+            .minimum = 0,
+            .reserve = 0,
         },
     [METHOD_OPTIONS_STANDARD_IDEMPOTENT] =
         {
@@ -37,6 +41,8 @@ static const stint_method methods_options[] = {
             .reply = &google__protobuf__empty__descriptor,
             .flags = STINT_METHOD_IDEMPOTENT,
             .timeout = 0,
+            .minimum = 0,
+            .reserve = 0,
         },
     [METHOD_OPTIONS_STANDARD_NO_SIDE_EFFECTS] =
         {
@@ -45,6 +51,8 @@ static const stint_method methods_options[] = {
             .reply = &google__protobuf__empty__descriptor,
             .flags = STINT_METHOD_IDEMPOTENT,
             .timeout = 0,
+            .minimum = 0,
+            .reserve = 0,
         },
     [METHOD_OPTIONS_IS_SHORT] =
         {
@@ -53,6 +61,8 @@ static const stint_method methods_options[] = {
             .reply = &google__protobuf__empty__descriptor,
             .flags = STINT_METHOD_SHORT,
             .timeout = 0,
+            .minimum = 0,
+            .reserve = 0,
         },
     [METHOD_OPTIONS_STATEMENTS] =
         {
@@ -61,6 +71,8 @@ static const stint_method methods_options[] = {
             .reply = &google__protobuf__empty__descriptor,
             .flags = STINT_METHOD_IDEMPOTENT | STINT_METHOD_SHORT,
             .timeout = STINT_MS(10),
+            .minimum = 0,
+            .reserve = 0,
         },
     [METHOD_OPTIONS_AGGREGATE] =
         {
@@ -69,6 +81,8 @@ static const stint_method methods_options[] = {
             .reply = &google__protobuf__empty__descriptor,
             .flags = STINT_METHOD_IDEMPOTENT | STINT_METHOD_SHORT,
             .timeout = STINT_MS(10),
+            .minimum = 0,
+            .reserve = 0,
         },
 };
 

@@ -10,6 +10,7 @@ enum {
     METHOD_TIMEOUTS_SECONDS,
     METHOD_TIMEOUTS_MINUTES,
     METHOD_TIMEOUTS_HOURS,
+    METHOD_TIMEOUTS_MINIMUM_AND_RESERVE,
 };
 
 static const stint_method methods_timeouts[] = {
@@ -20,6 +21,8 @@ static const stint_method methods_timeouts[] = {
             .reply = &google__protobuf__empty__descriptor,
             .flags = 0,
             .timeout = 0,
+            .minimum = 0,
+            .reserve = 0,
         },
     [METHOD_TIMEOUTS_MICROSECONDS] =
         {
@@ -28,6 +31,8 @@ static const stint_method methods_timeouts[] = {
             .reply = &google__protobuf__empty__descriptor,
             .flags = 0,
             .timeout = STINT_US(1500),
+            .minimum = 0,
+            .reserve = 0,
         },
     [METHOD_TIMEOUTS_MILLISECONDS] =
         {
@@ -36,6 +41,8 @@ static const stint_method methods_timeouts[] = {
             .reply = &google__protobuf__empty__descriptor,
             .flags = 0,
             .timeout = STINT_MS(250),
+            .minimum = 0,
+            .reserve = 0,
         },
     [METHOD_TIMEOUTS_SECONDS] =
         {
@@ -44,6 +51,8 @@ static const stint_method methods_timeouts[] = {
             .reply = &google__protobuf__empty__descriptor,
             .flags = 0,
             .timeout = STINT_SECONDS(2),
+            .minimum = 0,
+            .reserve = 0,
         },
     [METHOD_TIMEOUTS_MINUTES] =
         {
@@ -52,6 +61,8 @@ static const stint_method methods_timeouts[] = {
             .reply = &google__protobuf__empty__descriptor,
             .flags = 0,
             .timeout = STINT_SECONDS(180),
+            .minimum = 0,
+            .reserve = 0,
         },
     [METHOD_TIMEOUTS_HOURS] =
         {
@@ -60,6 +71,18 @@ static const stint_method methods_timeouts[] = {
             .reply = &google__protobuf__empty__descriptor,
             .flags = 0,
             .timeout = STINT_SECONDS(3600),
+            .minimum = 0,
+            .reserve = 0,
+        },
+    [METHOD_TIMEOUTS_MINIMUM_AND_RESERVE] =
+        {
+            .path = "golden.timeouts.Timeouts/MinimumAndReserve",
+            .request = &google__protobuf__empty__descriptor,
+            .reply = &google__protobuf__empty__descriptor,
+            .flags = 0,
+            .timeout = STINT_SECONDS(1),
+            .minimum = STINT_MS(5),
+            .reserve = STINT_US(200),
         },
 };
 
@@ -411,6 +434,66 @@ void golden_timeouts_timeouts_hours_finish(stint_ticket *ticket, stint_code code
     stint_ticket_finish(ticket, code, (const ProtobufCMessage *)rep, message);
 }
 
+static stint_code dispatch_timeouts_minimum_and_reserve(void *self, const void *ops,
+                                                        const stint_ctx *ctx,
+                                                        const ProtobufCMessage *req,
+                                                        ProtobufCMessage *rep, stint_call *call)
+{
+    const golden_timeouts_timeouts_ops *impl = ops;
+    if (impl->minimum_and_reserve == NULL)
+        return stint_call_fail(call, STINT_UNIMPLEMENTED, "%s is not implemented",
+                               stint_call_method(call));
+    return impl->minimum_and_reserve(self, ctx, (const Google__Protobuf__Empty *)req,
+                                     (Google__Protobuf__Empty *)rep, call);
+}
+
+stint_code golden_timeouts_timeouts_minimum_and_reserve(const stint_ctx *ctx, stint_channel *ch,
+                                                        const Google__Protobuf__Empty *req,
+                                                        Google__Protobuf__Empty **ret_rep,
+                                                        stint_error *err)
+{
+    ProtobufCMessage *rep = NULL;
+    const stint_method *method = &methods_timeouts[METHOD_TIMEOUTS_MINIMUM_AND_RESERVE];
+    stint_code code = stint_invoke(ctx, ch, method, (const ProtobufCMessage *)req, &rep, err);
+    *ret_rep = (Google__Protobuf__Empty *)rep;
+    return code;
+}
+
+static void thunk_timeouts_minimum_and_reserve(const stint_done *d)
+{
+    golden_timeouts_timeouts_minimum_and_reserve_done *done =
+        (golden_timeouts_timeouts_minimum_and_reserve_done *)d->fn;
+    done(d->arg, d->code, (Google__Protobuf__Empty *)d->reply, d->err);
+}
+
+stint_code golden_timeouts_timeouts_minimum_and_reserve_async(
+    const stint_ctx *ctx, stint_channel *ch, const Google__Protobuf__Empty *req,
+    golden_timeouts_timeouts_minimum_and_reserve_done *done, void *arg, stint_error *err)
+{
+    const stint_method *method = &methods_timeouts[METHOD_TIMEOUTS_MINIMUM_AND_RESERVE];
+    const stint_completion then = {
+        .thunk = thunk_timeouts_minimum_and_reserve,
+        .fn = (void (*)(void))done,
+        .arg = arg,
+    };
+    return stint_invoke_async(ctx, ch, method, (const ProtobufCMessage *)req, &then, err);
+}
+
+void golden_timeouts_timeouts_minimum_and_reserve_group(stint_group *g, stint_channel *ch,
+                                                        const Google__Protobuf__Empty *req,
+                                                        Google__Protobuf__Empty **ret_rep)
+{
+    const stint_method *method = &methods_timeouts[METHOD_TIMEOUTS_MINIMUM_AND_RESERVE];
+    stint_group_invoke(g, ch, method, (const ProtobufCMessage *)req, ret_rep);
+}
+
+void golden_timeouts_timeouts_minimum_and_reserve_finish(stint_ticket *ticket, stint_code code,
+                                                         const Google__Protobuf__Empty *rep,
+                                                         const char *message)
+{
+    stint_ticket_finish(ticket, code, (const ProtobufCMessage *)rep, message);
+}
+
 static const stint_dispatch_fn dispatch_timeouts[] = {
     [METHOD_TIMEOUTS_PLAIN] = dispatch_timeouts_plain,
     [METHOD_TIMEOUTS_MICROSECONDS] = dispatch_timeouts_microseconds,
@@ -418,11 +501,12 @@ static const stint_dispatch_fn dispatch_timeouts[] = {
     [METHOD_TIMEOUTS_SECONDS] = dispatch_timeouts_seconds,
     [METHOD_TIMEOUTS_MINUTES] = dispatch_timeouts_minutes,
     [METHOD_TIMEOUTS_HOURS] = dispatch_timeouts_hours,
+    [METHOD_TIMEOUTS_MINIMUM_AND_RESERVE] = dispatch_timeouts_minimum_and_reserve,
 };
 
 const stint_service golden_timeouts_timeouts = {
     .name = "golden.timeouts.Timeouts",
-    .n_methods = 6,
+    .n_methods = 7,
     .methods = methods_timeouts,
     .dispatch = dispatch_timeouts,
 };

@@ -112,6 +112,19 @@ void golden_timeouts_timeouts_hours_group(stint_group *g, stint_channel *ch,
                                           const Google__Protobuf__Empty *req,
                                           Google__Protobuf__Empty **ret_rep);
 
+STINT_NODISCARD stint_code golden_timeouts_timeouts_minimum_and_reserve(
+    const stint_ctx *ctx, stint_channel *ch, const Google__Protobuf__Empty *req,
+    Google__Protobuf__Empty **ret_rep, stint_error *err);
+typedef void golden_timeouts_timeouts_minimum_and_reserve_done(void *arg, stint_code code,
+                                                               Google__Protobuf__Empty *rep,
+                                                               const stint_error *err);
+STINT_NODISCARD stint_code golden_timeouts_timeouts_minimum_and_reserve_async(
+    const stint_ctx *ctx, stint_channel *ch, const Google__Protobuf__Empty *req,
+    golden_timeouts_timeouts_minimum_and_reserve_done *done, void *arg, stint_error *err);
+void golden_timeouts_timeouts_minimum_and_reserve_group(stint_group *g, stint_channel *ch,
+                                                        const Google__Protobuf__Empty *req,
+                                                        Google__Protobuf__Empty **ret_rep);
+
 typedef struct golden_timeouts_timeouts_ops {
     stint_code (*plain)(void *self, const stint_ctx *ctx, const Google__Protobuf__Empty *req,
                         Google__Protobuf__Empty *rep, stint_call *call);
@@ -125,6 +138,9 @@ typedef struct golden_timeouts_timeouts_ops {
                           Google__Protobuf__Empty *rep, stint_call *call);
     stint_code (*hours)(void *self, const stint_ctx *ctx, const Google__Protobuf__Empty *req,
                         Google__Protobuf__Empty *rep, stint_call *call);
+    stint_code (*minimum_and_reserve)(void *self, const stint_ctx *ctx,
+                                      const Google__Protobuf__Empty *req,
+                                      Google__Protobuf__Empty *rep, stint_call *call);
 } golden_timeouts_timeouts_ops;
 
 STINT_NODISCARD stint_code golden_timeouts_timeouts_register(
@@ -145,6 +161,9 @@ void golden_timeouts_timeouts_minutes_finish(stint_ticket *ticket, stint_code co
                                              const char *message);
 void golden_timeouts_timeouts_hours_finish(stint_ticket *ticket, stint_code code,
                                            const Google__Protobuf__Empty *rep, const char *message);
+void golden_timeouts_timeouts_minimum_and_reserve_finish(stint_ticket *ticket, stint_code code,
+                                                         const Google__Protobuf__Empty *rep,
+                                                         const char *message);
 
 STINT_END_DECLS
 

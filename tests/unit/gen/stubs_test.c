@@ -265,10 +265,14 @@ static void the_tables_say_what_the_proto_says(void **state)
     assert_ptr_equal(ask->reply, &calls__v1__answer__descriptor);
     assert_int_equal(ask->flags, STINT_METHOD_IDEMPOTENT | STINT_METHOD_SHORT);
     assert_int_equal(ask->timeout, 1500000000);
+    assert_int_equal(ask->minimum, 30000000);
+    assert_int_equal(ask->reserve, 500000);
     const stint_method *tell = &calls_v1_desk.methods[1];
     assert_string_equal(tell->path, "calls.v1.Desk/Tell");
     assert_int_equal(tell->flags, 0);
     assert_int_equal(tell->timeout, 0);
+    assert_int_equal(tell->minimum, 0);
+    assert_int_equal(tell->reserve, 0);
 }
 
 #define TEST(name) cmocka_unit_test_setup(name, forget)

@@ -17,6 +17,8 @@ static const stint_method methods_user[] = {
             .reply = &google__protobuf__timestamp__descriptor,
             .flags = 0,
             .timeout = 0,
+            .minimum = 0,
+            .reserve = 0,
         },
     [METHOD_USER_SHARE] =
         {
@@ -25,6 +27,8 @@ static const stint_method methods_user[] = {
             .reply = &base_in_c__shared__part__descriptor,
             .flags = 0,
             .timeout = 0,
+            .minimum = 0,
+            .reserve = 0,
         },
     [METHOD_USER_LENGTH] =
         {
@@ -33,6 +37,8 @@ static const stint_method methods_user[] = {
             .reply = &google__protobuf__uint64_value__descriptor,
             .flags = 0,
             .timeout = 0,
+            .minimum = 0,
+            .reserve = 0,
         },
 };
 

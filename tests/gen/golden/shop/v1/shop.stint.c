@@ -15,6 +15,8 @@ static const stint_method methods_gateway[] = {
             .reply = &shop__v1__order_reply__descriptor,
             .flags = 0,
             .timeout = 0,
+            .minimum = 0,
+            .reserve = 0,
         },
 };
 
@@ -106,6 +108,8 @@ static const stint_method methods_checkout[] = {
             .reply = &shop__v1__order_reply__descriptor,
             .flags = 0,
             .timeout = 0,
+            .minimum = 0,
+            .reserve = 0,
         },
 };
 
@@ -195,6 +199,8 @@ static const stint_method methods_pricing[] = {
             .reply = &shop__v1__quote_reply__descriptor,
             .flags = STINT_METHOD_IDEMPOTENT,
             .timeout = STINT_SECONDS(2),
+            .minimum = 0,
+            .reserve = 0,
         },
 };
 
@@ -286,6 +292,8 @@ static const stint_method methods_stock[] = {
             .reply = &shop__v1__reserve_reply__descriptor,
             .flags = 0,
             .timeout = 0,
+            .minimum = 0,
+            .reserve = 0,
         },
     [METHOD_STOCK_AUDIT] =
         {
@@ -294,6 +302,8 @@ static const stint_method methods_stock[] = {
             .reply = &shop__v1__audit_reply__descriptor,
             .flags = STINT_METHOD_IDEMPOTENT,
             .timeout = STINT_SECONDS(1),
+            .minimum = 0,
+            .reserve = 0,
         },
 };
 
