@@ -3,15 +3,13 @@
  *
  * One call at a time (W1) goes through the blocking stub; calls in flight go through the
  * asynchronous one, and whatever ends a call issues the slot's next. A slot is touched by one
- * thread at a time: the one that starts it, then the one that runs its `done`. */
-#include "bench.h"
+ * thread at a time: the one that starts it, then the one that runs its `done`. The open loop of W6
+ * is in stint_chain.c. */
+#include "stint_bench.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <stint/stint.h>
 #include <string.h>
-
-#include "echo.stint.h"
 
 struct slot {
     const struct opts *o;
@@ -22,7 +20,7 @@ struct slot {
     int index;
 };
 
-static stint_channel *dial(const struct opts *o)
+stint_channel *dial(const struct opts *o)
 {
     char url[ADDR_URL_MAX];
     stint_channel *ch = NULL;
@@ -46,7 +44,7 @@ static void slot_init(struct slot *s, const struct opts *o, stint_channel *ch, u
     s->req.payload.len = (size_t)o->size;
 }
 
-static uint8_t *payload_new(const struct opts *o)
+uint8_t *payload_new(const struct opts *o)
 {
     uint8_t *payload = malloc((size_t)o->size + 1);
     if (payload == NULL)
@@ -176,6 +174,8 @@ int main(int argc, char **argv)
         rc = closed_loop(&o, payload);
     else if (strcmp(o.mode, "hold") == 0)
         rc = hold_calls(&o, payload);
+    else if (strcmp(o.mode, "chain") == 0)
+        rc = open_loop(&o, payload);
     else
         die("stint has no mode", o.mode);
     free(payload);

@@ -1,14 +1,12 @@
-/* stint_server.c - the echo service, as a user of Stint would write it. `--kind sock` listens with
- * stock NNG sockets.
+/* stint_server.c - the server of every role: the echo service is here, as a user of Stint would
+ * write it, and those of W6 are in stint_roles.c. `--kind sock` listens with stock NNG sockets.
  *
  * Call is declared short in echo.proto, so it runs in the thread that read the request. A call that
  * asks for a delay is deferred: a context with that timeout is the timer, and its hook answers. */
-#include "bench.h"
+#include "stint_bench.h"
 
-#include <stint/stint.h>
+#include <stdlib.h>
 #include <string.h>
-
-#include "echo.stint.h"
 
 /* An answer that waits for its time. In the call's memory: gone once the ticket is finished. */
 struct delayed {
@@ -53,22 +51,36 @@ static stint_code echo(void *self, const stint_ctx *ctx, const Bench__Msg *req, 
     return STINT_OK;
 }
 
-int main(int argc, char **argv)
+static void serve(stint_server *server, const struct opts *o)
 {
-    static const bench_echo_ops ops = {.call = echo};
-    struct opts o = parse_opts(argc, argv);
     char url[ADDR_URL_MAX];
-    stint_server *server = NULL;
     stint_error err;
-    block_signals();
-    addr_url(url, strcmp(o.kind, "sock") == 0 ? "nng+" : "", o.addr);
-    if (stint_server_new(&server, NULL, &err) != STINT_OK ||
-        bench_echo_register(server, &ops, NULL, &err) != STINT_OK ||
-        stint_server_listen(server, url, &err) != STINT_OK ||
+    addr_url(url, strcmp(o->kind, "sock") == 0 ? "nng+" : "", o->addr);
+    if (stint_server_listen(server, url, &err) != STINT_OK ||
         stint_server_start(server, &err) != STINT_OK)
         die(url, err.message);
     server_ready();
     wait_for_sigterm();
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): nothing here changes the environment
+    if (getenv("BENCH_STATS") != NULL)
+        print_server_stats(server, o->role);
+}
+
+int main(int argc, char **argv)
+{
+    static const bench_echo_ops ops = {.call = echo};
+    struct opts o = parse_opts(argc, argv);
+    struct role role = {0};
+    stint_server *server = NULL;
+    stint_error err;
+    block_signals();
+    role_init(&role, &o);
+    if (stint_server_new(&server, &role.options, &err) != STINT_OK ||
+        bench_echo_register(server, &ops, NULL, &err) != STINT_OK ||
+        role_register(&role, server, &err) != STINT_OK)
+        die(o.role, err.message);
+    serve(server, &o);
     stint_server_free(server);
+    role_fini(&role);
     return 0;
 }

@@ -19,24 +19,26 @@ extern "C" {
 
 #define NS_PER_MS  ((uint64_t)1000000)
 #define NS_PER_SEC ((uint64_t)1000000000)
-#define MAX_PIDS   4
+#define MAX_PIDS   8
 
 /* ---- the program (process.c) ---- */
 
 struct opts {
     const char *addr;     /* unix:/path or tcp:127.0.0.1:port */
-    const char *role;     /* server: echo; for W6 forward, burn */
-    const char *next;     /* forward: the address of the next hop */
+    const char *role;     /* server: echo; for W6 forward, fan, burn */
+    const char *next;     /* forward: the address of the next hop; fan: of all, with commas */
     const char *kind;     /* flavour of the implementation, its own meaning */
     const char *mode;     /* client: lat, thr, hold, chain */
+    const char *shape;    /* W6: of the load: plain, mixed, bimodal, step */
     const char *stats;    /* W6, burn server and client: the file with the shared counters */
-    pid_t pids[MAX_PIDS]; /* server first; W6: A,B,C */
+    pid_t pids[MAX_PIDS]; /* server first; W6: A, B or several, C */
     int npids;
     int size, inflight, conns, calls;
     int deadline_ms; /* W6: on every call; others: where the program sets deadlines at all */
     int meta;        /* set a deadline and two metadata entries on every call */
     int propagate;   /* forward: pass the caller's deadline on */
-    int burn_us;
+    int burn_us;     /* W6: of C's CPU time for each call, on average */
+    int fan;         /* W6: calls that reach C for each of the client's */
     uint64_t seed;
     double secs, warm, rate;
 };
@@ -114,7 +116,7 @@ void hold_before(struct hold *h, const struct opts *o);
 void hold_done(struct hold *h, int good);
 int hold_report(struct hold *h, const struct opts *o);
 
-/* ---- W6 (chain.c) ---- */
+/* ---- W6: the burn server (burn.c) ---- */
 
 /* Counters of the burn server C, in a file that the client maps too. */
 struct chain_stats {
@@ -133,24 +135,44 @@ void stat_add(uint64_t *counter, uint64_t n);
  * nothing. */
 void burn_call(struct chain_stats *st, int us, uint64_t client_deadline);
 
-/* The client's open loop. `send` starts call i and must not block; when the call ends the program
- * calls chain_done, once and from any thread. A call's life begins at its scheduled arrival: its
- * deadline and its latency both count from it. */
+/* ---- W6: the load (schedule.c) ---- */
+
+/* One call of the open loop. Its life begins at its scheduled arrival: its deadline and its latency
+ * both count from it. */
+struct chain_call {
+    struct chain *chain;
+    uint64_t at;       /* scheduled arrival: ns after the chain's start */
+    uint64_t deadline; /* ns after `at` */
+    uint64_t latency;  /* of a good reply */
+    uint32_t burn_us;  /* what C is to burn for it */
+    uint8_t good;      /* OK and in time; else late or failed, or open still */
+};
+
+/* Where the step lies in the window, and what it multiplies the load by. */
+#define STEP_UP     0.3
+#define STEP_DOWN   0.6
+#define STEP_FACTOR 8
+
+/* All calls of the load that `o` describes, from its seed alone; the caller frees them. */
+struct chain_call *schedule_new(const struct opts *o, size_t *ret_n);
+
+/* ---- W6: the client (chain.c) ---- */
+
+/* The client's open loop. `send` starts a call and must not block; when the call ends the program
+ * calls chain_done, once and from any thread. */
 struct chain {
     struct opts o;
     uint64_t start;
     size_t n;
-    uint64_t *sched; /* scheduled arrival, ns after start */
-    uint64_t *lat;   /* latency of a good reply, else 0 */
-    uint8_t *state;  /* 0 open, 1 good, 2 late or failed */
+    struct chain_call *calls;
     uint64_t closed;
     uint64_t lag; /* how late the latest send was */
 };
 
-typedef void chain_send_fn(void *arg, struct chain *c, size_t i);
+typedef void chain_send_fn(void *arg, struct chain_call *call);
 int run_chain(const struct opts *o, chain_send_fn *send, void *arg);
-uint64_t chain_deadline(const struct chain *c, size_t i); /* CLOCK_MONOTONIC, ns */
-void chain_done(struct chain *c, size_t i, int ok);
+uint64_t chain_deadline(const struct chain_call *call); /* CLOCK_MONOTONIC, ns */
+void chain_done(struct chain_call *call, int ok);
 
 /* ---- percentiles (closed.c) ---- */
 

@@ -87,6 +87,7 @@ static const struct option_spec {
     {"--next", TEXT, offsetof(struct opts, next)},
     {"--kind", TEXT, offsetof(struct opts, kind)},
     {"--mode", TEXT, offsetof(struct opts, mode)},
+    {"--shape", TEXT, offsetof(struct opts, shape)},
     {"--stats", TEXT, offsetof(struct opts, stats)},
     {"--pids", PIDS, 0},
     {"--size", INT, offsetof(struct opts, size)},
@@ -97,6 +98,7 @@ static const struct option_spec {
     {"--meta", INT, offsetof(struct opts, meta)},
     {"--propagate", INT, offsetof(struct opts, propagate)},
     {"--burn-us", INT, offsetof(struct opts, burn_us)},
+    {"--fan", INT, offsetof(struct opts, fan)},
     {"--seed", U64, offsetof(struct opts, seed)},
     {"--secs", REAL, offsetof(struct opts, secs)},
     {"--warm", REAL, offsetof(struct opts, warm)},
@@ -112,7 +114,7 @@ static void set_pids(struct opts *o, const char *text)
             break;
     }
     if (end == text || *end != '\0')
-        die("--pids", "not a list of up to 4 process ids");
+        die("--pids", "not a list of up to 8 process ids");
 }
 
 static void set_option(struct opts *o, const struct option_spec *spec, char *text)
@@ -159,12 +161,14 @@ struct opts parse_opts(int argc, char **argv)
         .role = "echo",
         .kind = "",
         .mode = "lat",
+        .shape = "plain",
         .size = 64,
         .inflight = 1,
         .conns = 1,
         .calls = 20000,
         .deadline_ms = 10000,
         .burn_us = 2000,
+        .fan = 1,
         .seed = 1,
         .secs = 1.0,
         .warm = 0.3,

@@ -173,18 +173,19 @@ struct ChainCall {
     grpc::ClientContext ctx;
 };
 
-void ChainSend(void *arg, chain *c, size_t i)
+void ChainSend(void *arg, chain_call *load)
 {
     auto *stub = static_cast<Echo::Stub *>(arg);
     auto *call = new ChainCall;
-    uint64_t deadline = chain_deadline(c, i);
-    call->req.set_payload(std::string((size_t)c->o.size, 'x'));
+    uint64_t deadline = chain_deadline(load);
+    call->req.set_payload(std::string((size_t)load->chain->o.size, 'x'));
     call->req.set_client_deadline(deadline);
-    Decorate(&call->ctx, 0, i);
+    call->req.set_burn_us(load->burn_us);
+    Decorate(&call->ctx, 0, (uint64_t)(load - load->chain->calls));
     call->ctx.set_deadline(std::chrono::system_clock::now() +
                            std::chrono::nanoseconds((int64_t)(deadline - now_ns())));
-    stub->async()->Call(&call->ctx, &call->req, &call->resp, [call, c, i](Status s) {
-        chain_done(c, i, s.ok());
+    stub->async()->Call(&call->ctx, &call->req, &call->resp, [call, load](Status s) {
+        chain_done(load, s.ok());
         delete call;
     });
 }

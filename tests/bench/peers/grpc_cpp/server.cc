@@ -1,5 +1,5 @@
-// server.cc - gRPC C++: --kind sync | callback | cq for the echo role; the roles of W6, "forward"
-// and "burn", use the sync server with its defaults.
+// server.cc - gRPC C++: --kind sync | callback | cq for the echo role; the roles of W6, "forward",
+// "fan" and "burn", use the sync server with its defaults.
 #include "bench.h"
 
 #include <grpcpp/alarm.h>
@@ -11,8 +11,10 @@
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <sstream>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "echo.grpc.pb.h"
 
@@ -117,32 +119,97 @@ void CqLoop(grpc::ServerCompletionQueue *cq)
 
 // ---- W6 roles ---------------------------------------------------------------
 
+// What a call to the next hop carries: the metadata and, if asked for, the caller's deadline.
+std::unique_ptr<grpc::ClientContext> NextContext(const grpc::ServerContext &sctx, bool propagate)
+{
+    std::unique_ptr<grpc::ClientContext> ctx = propagate
+                                                   ? grpc::ClientContext::FromServerContext(sctx)
+                                                   : std::make_unique<grpc::ClientContext>();
+    for (const char *key : {"x-trace-id", "x-request-id"}) {
+        auto it = sctx.client_metadata().find(key);
+        if (it != sctx.client_metadata().end())
+            ctx->AddMetadata(key, {it->second.data(), it->second.size()});
+    }
+    return ctx;
+}
+
+std::unique_ptr<Echo::Stub> Next(const std::string &addr)
+{
+    return Echo::NewStub(
+        grpc::CreateChannel(GrpcAddr(addr.c_str()), grpc::InsecureChannelCredentials()));
+}
+
 // A and B: pass the request on, with or without the caller's deadline.
 class Forward final : public Echo::Service
 {
   public:
-    Forward(const char *next, bool propagate)
-        : propagate_(propagate), stub_(Echo::NewStub(grpc::CreateChannel(
-                                     GrpcAddr(next), grpc::InsecureChannelCredentials())))
-    {
-    }
+    Forward(const char *next, bool propagate) : propagate_(propagate), stub_(Next(next)) {}
 
   private:
     Status Call(grpc::ServerContext *sctx, const Msg *req, Msg *resp) override
     {
-        std::unique_ptr<grpc::ClientContext> ctx =
-            propagate_ ? grpc::ClientContext::FromServerContext(*sctx)
-                       : std::make_unique<grpc::ClientContext>();
-        for (const char *key : {"x-trace-id", "x-request-id"}) {
-            auto it = sctx->client_metadata().find(key);
-            if (it != sctx->client_metadata().end())
-                ctx->AddMetadata(key, {it->second.data(), it->second.size()});
-        }
+        auto ctx = NextContext(*sctx, propagate_);
         return stub_->Call(ctx.get(), *req, resp);
     }
 
     const bool propagate_;
     std::unique_ptr<Echo::Stub> stub_;
+};
+
+// A of the tree: passes the request on to all of the next hops at once; the first failure cancels
+// the rest.
+class Fan final : public Echo::Service
+{
+  public:
+    Fan(const char *next, bool propagate) : propagate_(propagate)
+    {
+        std::stringstream list(next);
+        for (std::string addr; std::getline(list, addr, ',');)
+            stubs_.push_back(Next(addr));
+    }
+
+  private:
+    struct Leg {
+        std::unique_ptr<grpc::ClientContext> ctx;
+        Msg resp;
+        Status status;
+        std::unique_ptr<grpc::ClientAsyncResponseReader<Msg>> reader;
+    };
+
+    Status Call(grpc::ServerContext *sctx, const Msg *req, Msg *resp) override
+    {
+        grpc::CompletionQueue cq;
+        std::vector<Leg> legs(stubs_.size());
+        for (size_t i = 0; i < legs.size(); i++) {
+            legs[i].ctx = NextContext(*sctx, propagate_);
+            legs[i].reader = stubs_[i]->AsyncCall(legs[i].ctx.get(), *req, &cq);
+            legs[i].reader->Finish(&legs[i].resp, &legs[i].status, &legs[i]);
+        }
+        Status first = Join(&cq, &legs);
+        if (first.ok())
+            *resp = legs[0].resp;
+        return first;
+    }
+
+    static Status Join(grpc::CompletionQueue *cq, std::vector<Leg> *legs)
+    {
+        Status first;
+        void *tag;
+        bool ok;
+        for (size_t ended = 0; ended < legs->size() && cq->Next(&tag, &ok); ended++) {
+            const Status &status = static_cast<Leg *>(tag)->status;
+            if (status.ok() || !first.ok())
+                continue;
+            first = status;
+            for (Leg &leg : *legs)
+                leg.ctx->TryCancel();
+        }
+        cq->Shutdown();
+        return first;
+    }
+
+    const bool propagate_;
+    std::vector<std::unique_ptr<Echo::Stub>> stubs_;
 };
 
 // C: one worker, as a mutex around the burn.  --kind fifo admits waiters in
@@ -179,7 +246,8 @@ class Burn final : public Echo::Service
             stat_add(&stats_->skipped, 1);
             return Status(grpc::StatusCode::CANCELLED, "gone");
         }
-        burn_call(stats_, burn_us_, req->client_deadline());
+        burn_call(stats_, req->burn_us() > 0 ? (int)req->burn_us() : burn_us_,
+                  req->client_deadline());
         resp->set_payload(req->payload());
         return Status::OK;
     }
@@ -222,6 +290,8 @@ int main(int argc, char **argv)
     std::unique_ptr<grpc::ServerCompletionQueue> cq;
     if (strcmp(o.role, "forward") == 0) {
         service = std::make_unique<Forward>(o.next, o.propagate != 0);
+    } else if (strcmp(o.role, "fan") == 0) {
+        service = std::make_unique<Fan>(o.next, o.propagate != 0);
     } else if (strcmp(o.role, "burn") == 0) {
         service = std::make_unique<Burn>(o);
     } else if (strcmp(o.kind, "sync") == 0) {
