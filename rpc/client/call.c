@@ -87,6 +87,7 @@ static void settle(struct stint__client_call *call)
     if (call->options.reply != NULL)
         stint__reply_info_release(call->options.reply);
     stint__channel_count(call->ch, &call->error);
+    stint__client_account_end(call);
 }
 
 void stint__client_call_finish(struct stint__client_call *call)
@@ -246,6 +247,7 @@ static struct stint__client_call *call_new(stint_channel *ch, const stint_method
     call->ch = ch;
     call->method = method;
     call->start = stint_now();
+    call->needed = -1;
     call->call_id = atomic_fetch_add_explicit(&ch->next_call_id, 1, memory_order_relaxed);
     atomic_init(&call->refs, 1);
     if (then == NULL) {
@@ -270,6 +272,7 @@ static stint_code call_prepare(struct stint__client_call *call, const stint_ctx 
         code = stint__layers_begin(call, err);
     if (code != STINT_OK)
         return code;
+    stint__client_account_begin(call);
     stint_call_options options = stint__client_call_options_of(call->ctx, call->ch);
     if (options.reply != NULL && !stint__reply_info_take(options.reply))
         return stint_error_set(err, STINT_FAILED_PRECONDITION,
@@ -291,6 +294,7 @@ static stint_code call_refuse(struct stint__client_call *call, stint_error *err)
     if (call->options.reply != NULL)
         stint__reply_info_release(call->options.reply);
     stint__channel_count(call->ch, err);
+    stint__client_account_end(call);
     stint__channel_leave(call->ch);
     stint__client_call_unref(call);
     return err->code;

@@ -30,6 +30,7 @@
 #include "ctx_internal.h"
 #include "list.h"
 #include "logger.h"
+#include "record.h"
 #include "transport.h"
 
 #define STINT__END_OF_TIME ((stint_time){INT64_MAX})
@@ -103,6 +104,9 @@ struct stint__client_call {
     uint64_t call_id;
     struct stint__slice payload; /* in `payload_owner`, or behind this struct */
     struct stint__buf *payload_owner;
+    struct stint__record *record; /* of the served call that this is part of, or NULL; lives as
+                                     long as ctx */
+    stint_duration needed;        /* what the server said the method needs; -1: it did not say */
 
     atomic_uint refs;
     atomic_int state;
@@ -165,6 +169,13 @@ void stint__client_call_finish(struct stint__client_call *call);
 /* True in a thread that must not block: a transport's, or one that runs a `done` function. */
 bool stint__client_must_not_block(void);
 
+/* ---- account.c ---- */
+
+/* What the served call that this one is part of is told, if there is one: once that it begins, and
+ * once, with call->error set, that it has ended. */
+void stint__client_account_begin(struct stint__client_call *call);
+void stint__client_account_end(struct stint__client_call *call);
+
 /* ---- interceptors.c ---- */
 
 /* Runs begin in order; on refusal runs end for those begun and returns the code. *ctx is replaced
@@ -174,7 +185,7 @@ void stint__layers_end(struct stint__client_call *call);
 
 /* ---- reply.c ---- */
 
-/* Fills call->error and call->reply from a decoded reply. */
+/* Fills call->error, call->needed and call->reply from a decoded reply. */
 void stint__client_call_take_reply(struct stint__client_call *call,
                                    const struct stint__incoming *in);
 

@@ -107,6 +107,8 @@ void stint__client_call_take_reply(struct stint__client_call *call,
 {
     const struct stint__envelope *e = &in->env;
     stint_error *err = &call->error;
+    if (e->needed_us > 0 && e->needed_us < STINT__BUDGET_US_MAX)
+        call->needed = STINT_US((stint_duration)e->needed_us);
     /* A reply that was read by the deadline beats it, even when it is looked at later. */
     if (call->has_deadline && stint_time_before(call->deadline, in->read_at)) {
         stint_error_set(err, STINT_DEADLINE_EXCEEDED,
