@@ -35,6 +35,7 @@ static stint_code envelope_of(const struct stint__client_call *call, struct stin
         .span_id = call->info.span_id,
         .request_id = {(const uint8_t *)call->info.request_id, strlen(call->info.request_id)},
         .hop = call->info.hop,
+        .criticality = (uint32_t)stint_ctx_criticality(call->ctx),
         .metadata = stint_ctx_metadata(call->ctx),
         .has_payload = true,
         .payload = call->payload,
