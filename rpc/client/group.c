@@ -23,7 +23,9 @@ struct stint_group {
 
 struct member {
     stint_group *group;
-    void *ret_reply; /* a pointer to a pointer to the reply's own type: see group.h */
+    const stint_method *method;
+    const stint_channel *ch; /* outlives its calls */
+    void *ret_reply;         /* a pointer to a pointer to the reply's own type: see group.h */
 };
 
 /* What stands in for a group that could not be made. */
@@ -57,24 +59,22 @@ static void group_free(stint_group *g)
     stint__free(g);
 }
 
-/* One member ended (or never began). Stores its result, or passes it to nobody. */
-static void member_over(stint_group *g, void *ret_reply, ProtobufCMessage *reply,
-                        const stint_error *err)
+/* The failure, with a text that says whose it is. What the library writes here names the method
+ * already; what comes from a server seldom does. */
+static stint_error failure_of(const struct member *m, const stint_error *err)
 {
-    pthread_mutex_lock(&g->mutex);
-    bool keep = !g->abandoned;
-    if (keep && reply != NULL)
-        memcpy(ret_reply, &reply, sizeof(void *));
-    bool first_failure = err->code != STINT_OK && g->error.code == STINT_OK;
-    if (first_failure)
-        g->error = *err;
-    pthread_mutex_unlock(&g->mutex);
+    stint_error named = *err;
+    if (strstr(err->message, m->method->path) != NULL)
+        return named;
+    stint_error text;
+    stint_error_set(&text, err->code, "%s at %s: %s", m->method->path, m->ch->target, err->message);
+    memcpy(named.message, text.message, sizeof named.message);
+    return named;
+}
 
-    if (!keep && reply != NULL)
-        protobuf_c_message_free_unpacked(reply, NULL);
-    if (first_failure)
-        stint_ctx_cancel(g->ctx, STINT_CANCELLED, "another call of the group failed");
-
+/* Drops one of what the group waits for. */
+static void one_less(stint_group *g)
+{
     pthread_mutex_lock(&g->mutex);
     bool last = --g->pending == 0;
     bool free_it = last && g->abandoned;
@@ -85,10 +85,30 @@ static void member_over(stint_group *g, void *ret_reply, ProtobufCMessage *reply
         group_free(g);
 }
 
+/* One member ended (or never began). Stores its result, or passes it to nobody. */
+static void member_over(const struct member *m, ProtobufCMessage *reply, const stint_error *err)
+{
+    stint_group *g = m->group;
+    pthread_mutex_lock(&g->mutex);
+    bool keep = !g->abandoned;
+    if (keep && reply != NULL)
+        memcpy(m->ret_reply, &reply, sizeof(void *));
+    bool first_failure = err->code != STINT_OK && g->error.code == STINT_OK;
+    if (first_failure)
+        g->error = failure_of(m, err);
+    pthread_mutex_unlock(&g->mutex);
+
+    if (!keep && reply != NULL)
+        protobuf_c_message_free_unpacked(reply, NULL);
+    if (first_failure)
+        stint_ctx_cancel(g->ctx, STINT_CANCELLED, "another call of the group failed");
+    one_less(g);
+}
+
 static void member_thunk(const stint_done *done)
 {
     struct member *m = done->arg;
-    member_over(m->group, m->ret_reply, done->reply, done->err);
+    member_over(m, done->reply, done->err);
     stint__free(m);
 }
 
@@ -102,19 +122,20 @@ void stint_group_invoke(stint_group *g, stint_channel *ch, const stint_method *m
     pthread_mutex_lock(&g->mutex);
     g->pending++;
     pthread_mutex_unlock(&g->mutex);
+    const struct member here = {g, method, ch, ret_reply};
     struct member *m = stint__alloc(sizeof *m);
     if (m == NULL) {
         stint_error_set(&err, STINT_RESOURCE_EXHAUSTED, "out of memory");
-        member_over(g, ret_reply, NULL, &err);
+        member_over(&here, NULL, &err);
         return;
     }
-    *m = (struct member){g, ret_reply};
+    *m = here;
     const stint_completion then = {member_thunk, NULL, m};
     stint_code code = stint_invoke_async(g->ctx, ch, method, req, &then, &err);
     if (code == STINT_OK)
         return;
     stint__free(m);
-    member_over(g, ret_reply, NULL, &err);
+    member_over(&here, NULL, &err);
 }
 
 /* Nobody may wait here: the calls are cancelled, and the last one frees the group. */
@@ -128,7 +149,7 @@ static stint_code refuse_wait(stint_group *g, stint_error *err)
                     "waiting for a group in a thread that must not block");
     err->reason = STINT_REASON_WOULD_DEADLOCK;
     stint_ctx_cancel(g->ctx, STINT_CANCELLED, "nobody waits for the group");
-    member_over(g, NULL, NULL, err);
+    one_less(g);
     return STINT_FAILED_PRECONDITION;
 }
 

@@ -30,9 +30,10 @@ STINT_API void stint_group_invoke(stint_group *g, stint_channel *ch, const stint
                                   const ProtobufCMessage *req, void *ret_reply);
 
 /* Waits for every call to end, and frees the group. Returns STINT_OK if all ended OK, else the
- * first failure. Replies of calls that ended OK are there in any case. Not from a `done` function
- * or a short handler: there it cancels the group, frees it when the last call has ended, sets no
- * reply any more, and returns FAILED_PRECONDITION (WOULD_DEADLOCK). */
+ * first failure, with a text that names its method. Replies of calls that ended OK are there in any
+ * case. Not from a `done` function or a short handler: there it cancels the group, frees it when
+ * the last call has ended, sets no reply any more, and returns FAILED_PRECONDITION
+ * (WOULD_DEADLOCK). */
 STINT_API STINT_NODISCARD stint_code stint_group_wait(stint_group *g, stint_error *err);
 
 STINT_END_DECLS

@@ -1,4 +1,5 @@
 /* group_test.c - fan-out: all replies, the first failure, and a wait that always joins. */
+#include <stdio.h>
 #include <string.h>
 
 #include "probe.h"
@@ -52,7 +53,11 @@ static void the_first_failure_cancels_the_rest(void **state)
     probe_v1_probe_work_group(g, p.ch, &bad, &failed);
     stint_error err;
     assert_int_equal(stint_group_wait(g, &err), STINT_NOT_FOUND);
-    assert_string_equal(err.message, "no such thing");
+    char expected[256];
+    snprintf(expected, sizeof expected, "probe.v1.Probe/Work at %s: no such thing",
+             stint_server_url(p.server, 0));
+    assert_string_equal(err.message, expected);
+    assert_int_equal(err.origin, STINT_ORIGIN_PEER);
     assert_null(held);
     assert_null(failed);
     if (probe_has_control_frames(&p)) {
@@ -90,7 +95,12 @@ static void a_member_that_cannot_begin_fails_the_group(void **state)
     stint_group *g = stint_group_new(done, 0);
     Probe__V1__Request req = PROBE__V1__REQUEST__INIT;
     probe_v1_probe_work_group(g, p.ch, &req, &rep);
-    assert_int_equal(stint_group_wait(g, NULL), STINT_DEADLINE_EXCEEDED);
+    stint_error err;
+    assert_int_equal(stint_group_wait(g, &err), STINT_DEADLINE_EXCEEDED);
+    const char *named = strstr(err.message, "probe.v1.Probe/Work");
+    assert_non_null(named); /* by the library's own text: once, then */
+    assert_null(strstr(named + 1, "probe.v1.Probe/Work"));
+    assert_true(err.not_executed);
     assert_null(rep);
     assert_int_equal(atomic_load(&p.executed), 0);
     stint_ctx_drop(done);
