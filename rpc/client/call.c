@@ -193,10 +193,12 @@ static stint_code set_info(struct stint__client_call *call, stint_error *err)
     call->info = info != NULL ? *info : stint_request_info_new();
     uint64_t span = stint__random();
     memcpy(call->info.span_id, &span, sizeof span);
-    if (++call->info.hop > STINT__HOP_MAX)
-        return stint_error_set(err, STINT_FAILED_PRECONDITION,
-                               "%s would be hop %u of this request: do services call in a circle?",
-                               call->method->path, (unsigned)call->info.hop);
+    if (call->info.hop >= STINT__HOP_MAX) /* before it is counted on: hops may be the user's own */
+        return stint_error_set(
+            err, STINT_FAILED_PRECONDITION,
+            "%s would be hop %llu of this request: do services call in a circle?",
+            call->method->path, (unsigned long long)call->info.hop + 1);
+    call->info.hop++;
     return STINT_OK;
 }
 

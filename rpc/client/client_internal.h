@@ -2,13 +2,13 @@
  *
  * The life of a call (struct stint__client_call), by its two variables:
  *
- *   state   PENDING -> CLAIMED -> DONE. The one compare-and-swap out of PENDING decides how the
- * call ends: reply, deadline, cancellation, loss. Whoever wins it (the claimer) writes the outcome,
- * detaches the other sources and delivers; the others only drop their reference.
+ * `state` goes from PENDING to CLAIMED to DONE. The one compare-and-swap out of PENDING decides how
+ * the call ends: reply, deadline, cancellation, loss. Whoever wins it (the claimer) writes the
+ * outcome, detaches the other sources and delivers; the others only drop their reference.
  *
- *   place   where its request is: NOWHERE, WAITING (in the channel's list), SUBMITTING (some thread
- * is handing it to the transport), SENT (the transport holds the exchange), OVER (the transport has
- * let go of it).
+ * `place` is where its request is: NOWHERE, WAITING (in the channel's list), SUBMITTING (some
+ * thread is handing it to the transport), SENT (the transport holds the exchange), OVER (the
+ * transport has let go of it).
  *
  * A claimer that finds the place SUBMITTING leaves the exchange to the submitting thread, which
  * looks at the state after it has set SENT: with sequentially consistent atomics at least one sees

@@ -1,6 +1,7 @@
 /* calls_test.c - what a call carries there and back, and every way in which it can be refused. */
 #include <string.h>
 
+#include "envelope.h"
 #include "probe.h"
 #include "unit.h"
 
@@ -47,6 +48,28 @@ static void ids_cross_and_hops_are_counted(void **state)
     probe_free(rep);
     stint_ctx_drop(ctx);
     ctx = NULL;
+    probe_stop(&p);
+}
+
+/* A program may put any number of hops into a context; counting on must not wrap. */
+static void more_hops_than_there_may_be_are_refused(void **state)
+{
+    (void)state;
+    const uint32_t hops[] = {STINT__HOP_MAX, STINT__HOP_MAX + 1, UINT32_MAX};
+    const char *named[] = {"hop 65 ", "hop 66 ", "hop 4294967296 "};
+    struct probe p;
+    start(&p);
+    for (size_t i = 0; i < 3; i++) {
+        stint_request_info info = stint_request_info_new();
+        stint_error err;
+        info.hop = hops[i];
+        stint_ctx *ctx = stint_ctx_with_request_info(stint_ctx_background(), &info);
+        probe_call(&p, probe_v1_probe_quick, ctx, NULL, STINT_FAILED_PRECONDITION, &err);
+        assert_non_null(strstr(err.message, named[i]));
+        assert_true(err.not_executed);
+        stint_ctx_drop(ctx);
+    }
+    assert_int_equal(atomic_load(&p.executed), 0);
     probe_stop(&p);
 }
 
@@ -303,6 +326,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_message_comes_back),
         cmocka_unit_test(ids_cross_and_hops_are_counted),
+        cmocka_unit_test(more_hops_than_there_may_be_are_refused),
         cmocka_unit_test(every_code_travels_with_its_text),
         cmocka_unit_test(handlers_without_an_answer_are_internal_errors),
         cmocka_unit_test(unknown_methods_are_unimplemented),
