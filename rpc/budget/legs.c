@@ -8,19 +8,7 @@
 #include <stdio.h>
 
 #include "ctx_internal.h"
-
-/* left * weight / sum, rounded down. Exact while the sum fits into 32 bits; beyond that the
- * remainder is taken in coarser units, so that its product fits, and less than four nanoseconds are
- * lost for each leg. 0 < weight <= sum. */
-static stint_duration share(stint_duration left, uint32_t weight, uint64_t sum)
-{
-    uint64_t whole = (uint64_t)left / sum;
-    uint64_t rest = (uint64_t)left % sum;
-    unsigned shift = 0;
-    while (rest >> shift > UINT64_MAX / weight)
-        shift++;
-    return (stint_duration)(whole * weight + ((rest >> shift) * weight / sum << shift));
-}
+#include "share.h"
 
 stint_budget stint_budget_start(const stint_ctx *ctx, size_t legs, stint_duration reserve)
 {
@@ -75,7 +63,7 @@ static stint_ctx *leg_begin(stint_budget *b)
         return leg_without_time(b);
     if (s.left == STINT_DURATION_FOREVER || weight == sum)
         return stint_ctx_with_deadline(b->parent, s.end);
-    stint_duration own = share(s.left, weight, sum);
+    stint_duration own = stint__share(s.left, weight, sum);
     if (own == 0)
         return leg_without_time(b);
     return stint_ctx_with_deadline(b->parent, stint_time_add(s.now, own));

@@ -50,6 +50,16 @@ static void add_suffixed(struct table *t, const struct symbol *owner, const char
 #define ADD_SUFFIXED(t, owner, stem, suffixes)                                                     \
     add_suffixed(t, owner, stem, suffixes, sizeof(suffixes) / sizeof((suffixes)[0]))
 
+static void add_prefixed(struct table *t, const struct symbol *owner, const char *const *prefixes,
+                         size_t n, const char *stem)
+{
+    for (size_t i = 0; i < n; i++)
+        add(t, owner, gen_format(t->arena, "%s%s", prefixes[i], stem));
+}
+
+#define ADD_PREFIXED(t, owner, prefixes, stem)                                                     \
+    add_prefixed(t, owner, prefixes, sizeof(prefixes) / sizeof((prefixes)[0]), stem)
+
 static void add_message(struct table *t, const struct gen_message *message)
 {
     static const char *const always[] = {"__descriptor", "__init"};
@@ -71,8 +81,26 @@ static void add_statics(struct table *t, const struct symbol *owner,
     const Google__Protobuf__FileDescriptorProto *file = service->file->proto;
     if (file->package != NULL && file->package[0] != '\0')
         return;
-    add(t, owner, gen_format(t->arena, "dispatch_%s_%s", service->name, method->name));
-    add(t, owner, gen_format(t->arena, "thunk_%s_%s", service->name, method->name));
+    static const char *const always[] = {"dispatch", "thunk"};
+    static const char *const of_budgets[] = {"weights", "calls", "plan"};
+    const char *name = gen_format(t->arena, "_%s_%s", service->name, method->name);
+    ADD_PREFIXED(t, owner, always, name);
+    if (method->options.budget.n_calls > 0)
+        ADD_PREFIXED(t, owner, of_budgets, name);
+}
+
+/* The typed budget of a method that declares calls. */
+static void add_budget(struct table *t, const struct symbol *owner, const struct gen_method *method)
+{
+    static const char *const suffixes[] = {"_budget", "_budget_start", "_budget_end"};
+    const struct gen_budget *b = &method->options.budget;
+    if (b->n_calls == 0)
+        return;
+    ADD_SUFFIXED(t, owner, method->function, suffixes);
+    const char *upper = gen_name_upper(t->arena, method->function);
+    add(t, owner, gen_format(t->arena, "%s_BUDGET", upper));
+    for (size_t i = 0; i < b->n_calls; i++)
+        add(t, owner, gen_format(t->arena, "%s_leg_%s", method->function, b->calls[i].name));
 }
 
 /* `lower` is what protoc-c calls the service: it declares its own functions. */
@@ -88,6 +116,7 @@ static void add_method(struct table *t, const struct gen_service *service,
     add(t, &owner, gen_format(t->arena, "%s_ops.%s", service->prefix, method->member));
     add(t, &owner, gen_format(t->arena, "%s__%s", lower, method->name));
     add_statics(t, &owner, service, method);
+    add_budget(t, &owner, method);
 }
 
 static void add_service(struct table *t, const struct gen_service *service)

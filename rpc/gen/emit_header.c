@@ -37,6 +37,19 @@ static const char how_to_use[] =
     "call\n"
     " * that its handler deferred. */\n";
 
+static const char how_to_divide[] =
+    "\n"
+    "/* For a handler of a method m that declares its calls: m_budget_start divides the time of "
+    "its\n"
+    " * context among them, until m_budget_end; M_BUDGET(b, ctx) declares b and ends it with its "
+    "scope.\n"
+    " * m_leg_c begins an attempt of the call c and returns its context, which belongs to the "
+    "budget.\n"
+    " * Calls go in the order of their stages and may be left out; going back to a stage that is "
+    "over,\n"
+    " * or one attempt more than declared, gives a context that is done with FAILED_PRECONDITION. "
+    "*/\n";
+
 static const char service_begin[] = "\n"
                                     "/* ---- $service$ ---- */\n"
                                     "\n";
@@ -111,6 +124,20 @@ static void emit_service(struct gen_text *t, const struct gen_service *service)
     gen_template_add(t, ops_end, vars);
     for (size_t i = 0; i < service->n_methods; i++)
         emit_method(t, server_method, &service->methods[i]);
+    for (size_t i = 0; i < service->n_methods; i++)
+        gen_emit_budget_header(t, &service->methods[i]);
+}
+
+static bool has_budget(const struct gen_file *file)
+{
+    for (size_t i = 0; i < file->n_services; i++) {
+        const struct gen_service *service = &file->services[i];
+        for (size_t j = 0; j < service->n_methods; j++) {
+            if (service->methods[j].options.budget.n_calls > 0)
+                return true;
+        }
+    }
+    return false;
 }
 
 void gen_emit_header(struct gen_text *t, const struct gen_file *file)
@@ -123,6 +150,7 @@ void gen_emit_header(struct gen_text *t, const struct gen_file *file)
     };
     gen_template_add(t, file_begin, vars);
     gen_text_add(t, file->n_services > 0 ? how_to_use : "");
+    gen_text_add(t, has_budget(file) ? how_to_divide : "");
     for (size_t i = 0; i < file->n_services; i++)
         emit_service(t, &file->services[i]);
     gen_template_add(t, file_end, vars);

@@ -47,7 +47,7 @@ static void check_parameter(struct gen_errors *errors, const char *parameter)
 static void answer(response_proto *response, struct stint__arena *arena,
                    const request_proto *request)
 {
-    struct gen_errors errors = {.text = {.arena = arena}};
+    struct gen_errors errors = gen_errors_none(arena);
     response->has_supported_features = 1;
     response->supported_features =
         GOOGLE__PROTOBUF__COMPILER__CODE_GENERATOR_RESPONSE__FEATURE__FEATURE_PROTO3_OPTIONAL;

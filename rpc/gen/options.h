@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "calls.h"
 #include "place.h"
 
 struct gen_file_options {
@@ -21,8 +22,9 @@ struct gen_place gen_options_file_place(const Google__Protobuf__FileDescriptorPr
                                         enum gen_file_option option);
 
 struct gen_method_options {
-    int64_t timeout_us, minimum_us, reserve_us; /* 0: none */
+    int64_t timeout_us, minimum_us, reserve_us, work_us; /* 0: none */
     bool idempotent, is_short, deprecated;
+    struct gen_budget budget;
 };
 
 /* The options of the method at `at` (may be NULL): idempotency_level, deprecated, and, if `stint`

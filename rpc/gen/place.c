@@ -4,8 +4,6 @@
  * numbers is no place. Single-threaded. */
 #include "place.h"
 
-#include <stdbool.h>
-
 #define ERRORS_MAX 20 /* more of them help nobody */
 
 typedef Google__Protobuf__SourceCodeInfo__Location location;
@@ -65,6 +63,12 @@ const char *gen_place_text(struct stint__arena *arena, const struct gen_place *a
                       (long long)loc->span[1] + 1);
 }
 
+bool gen_place_known(const struct gen_place *at)
+{
+    const location *loc = nearest(at);
+    return loc != NULL && loc->n_path == at->path.len;
+}
+
 const char *gen_place_comment(const struct gen_place *at)
 {
     const location *loc = nearest(at);
@@ -73,24 +77,65 @@ const char *gen_place_comment(const struct gen_place *at)
     return loc->leading_comments != NULL ? loc->leading_comments : loc->trailing_comments;
 }
 
+struct gen_errors gen_errors_none(struct stint__arena *arena)
+{
+    struct gen_errors errors = {.count = 0};
+    gen_text_init(&errors.text, arena);
+    gen_text_init(&errors.warnings, arena);
+    return errors;
+}
+
+/* Adds a line to t, which has `count` so far, unless these are enough. */
+static void tell(struct gen_text *t, size_t count, const struct gen_place *at, const char *label,
+                 const char *text)
+{
+    if (count >= ERRORS_MAX)
+        return;
+    const char *place = at != NULL ? gen_place_text(t->arena, at) : "";
+    gen_text_printf(t, "%s%s%s%s%s", count > 0 ? "\n" : "", place, at != NULL ? ": " : "", label,
+                    text);
+}
+
 void gen_error(struct gen_errors *errors, const struct gen_place *at, const char *fmt, ...)
 {
-    if (errors->count++ >= ERRORS_MAX)
-        return;
-    struct gen_text *t = &errors->text;
-    gen_text_add(t, errors->count > 1 ? "\n" : "");
-    if (at != NULL)
-        gen_text_printf(t, "%s: ", gen_place_text(t->arena, at));
+    struct gen_text text;
+    gen_text_init(&text, errors->text.arena);
     va_list args;
     va_start(args, fmt);
-    gen_text_vprintf(t, fmt, args);
+    gen_text_vprintf(&text, fmt, args);
     va_end(args);
+    tell(&errors->text, errors->count++, at, errors->labelled ? "error: " : "", text.data);
+}
+
+void gen_warning(struct gen_errors *errors, const struct gen_place *at, const char *fmt, ...)
+{
+    struct gen_text text;
+    gen_text_init(&text, errors->text.arena);
+    va_list args;
+    va_start(args, fmt);
+    gen_text_vprintf(&text, fmt, args);
+    va_end(args);
+    if (errors->strict)
+        gen_error(errors, at, "%s", text.data);
+    else
+        tell(&errors->warnings, errors->n_warnings++, at, "warning: ", text.data);
+}
+
+static const char *all(struct gen_text *t, size_t count)
+{
+    if (count == 0)
+        return "";
+    if (count <= ERRORS_MAX)
+        return t->data;
+    return gen_format(t->arena, "%s\nand %zu more", t->data, count - ERRORS_MAX);
 }
 
 const char *gen_errors_text(struct gen_errors *errors)
 {
-    if (errors->count <= ERRORS_MAX)
-        return errors->text.data;
-    return gen_format(errors->text.arena, "%s\nand %zu more", errors->text.data,
-                      errors->count - ERRORS_MAX);
+    return all(&errors->text, errors->count);
+}
+
+const char *gen_warnings_text(struct gen_errors *errors)
+{
+    return all(&errors->warnings, errors->n_warnings);
 }

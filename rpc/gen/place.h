@@ -5,6 +5,7 @@
 #ifndef STINT_GEN_PLACE_H
 #define STINT_GEN_PLACE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -26,6 +27,7 @@ enum gen_step {
     GEN_METHOD_INPUT = 2,
     GEN_METHOD_OUTPUT = 3,
     GEN_METHOD_OPTIONS = 4,
+    GEN_STINT_METHOD_CALLS = 7, /* of stint/options.proto */
 };
 
 struct gen_path {
@@ -47,20 +49,32 @@ struct gen_place gen_place_member(struct gen_place at, enum gen_step field, size
  * "file" when nothing is known. */
 const char *gen_place_text(struct stint__arena *arena, const struct gen_place *at);
 
+/* True if protoc says where the place itself is. */
+bool gen_place_known(const struct gen_place *at);
+
 /* The comment before (or, failing that, behind) the place; NULL if there is none. */
 const char *gen_place_comment(const struct gen_place *at);
 
 /* Errors for the user, one on a line: "file:line:column: text"; just the text if `at` is NULL. Only
- * the first 20 are kept. */
+ * the first 20 are kept, and as many warnings. */
 struct gen_errors {
     struct gen_text text;
     size_t count;
+    struct gen_text warnings; /* the same, apart: they stop nothing */
+    size_t n_warnings;
+    bool labelled; /* "file:line:column: error: text", as compilers do */
+    bool strict;   /* warnings are errors */
 };
+
+struct gen_errors gen_errors_none(struct stint__arena *arena);
 
 void gen_error(struct gen_errors *errors, const struct gen_place *at, const char *fmt, ...)
     STINT_PRINTF(3, 4);
+void gen_warning(struct gen_errors *errors, const struct gen_place *at, const char *fmt, ...)
+    STINT_PRINTF(3, 4);
 
-/* All of them, and how many were not kept. */
+/* All of them, and how many were not kept; "" if there are none. */
 const char *gen_errors_text(struct gen_errors *errors);
+const char *gen_warnings_text(struct gen_errors *errors);
 
 #endif

@@ -1,14 +1,7 @@
-/* checkout.c - turns an order into a price and a reservation, and splits its time between the two.
- */
+/* checkout.c - turns an order into a price and a reservation, and splits its time between the two
+ * as shop.proto declares it. */
 #include "common.h"
 #include "shop/v1/shop.stint.h"
-
-/* What checkout keeps for itself, so that it can still answer when stock has used up its share. */
-#define RESERVE STINT_MS(20)
-
-/* How the rest is divided; what pricing leaves is stock's. */
-#define PRICING_PERCENT 40
-#define STOCK_PERCENT   60
 
 struct checkout {
     struct shop_service service;
@@ -56,9 +49,9 @@ static stint_code buy(void *self, const stint_ctx *ctx, const Shop__V1__OrderReq
     code = shop_work(&c->service, ctx, call);
     if (code != STINT_OK)
         return code;
-    STINT_BUDGET_WEIGHTED(budget, ctx, RESERVE, PRICING_PERCENT, STOCK_PERCENT);
-    if (quote(c, stint_budget_next(&budget), req, &rep->cents, &err) != STINT_OK ||
-        reserve(c, stint_budget_next(&budget), req, &err) != STINT_OK)
+    SHOP_V1_CHECKOUT_BUY_BUDGET(budget, ctx);
+    if (quote(c, shop_v1_checkout_buy_leg_quote(&budget), req, &rep->cents, &err) != STINT_OK ||
+        reserve(c, shop_v1_checkout_buy_leg_reserve(&budget), req, &err) != STINT_OK)
         return shop_give_up(&c->service, ctx, call, &err);
     rep->order_id = stint_call_strdup(call, shop_request_id(ctx));
     return STINT_OK;

@@ -26,7 +26,9 @@ static stint_code place_order(void *self, const stint_ctx *ctx, const Shop__V1__
     if (code != STINT_OK)
         return code;
 
-    if (shop_v1_checkout_buy(ctx, g->checkout, req, &bought, &err) != STINT_OK)
+    SHOP_V1_GATEWAY_PLACE_ORDER_BUDGET(budget, ctx);
+    if (shop_v1_checkout_buy(shop_v1_gateway_place_order_leg_buy(&budget), g->checkout, req,
+                             &bought, &err) != STINT_OK)
         return shop_give_up(&g->service, ctx, call, &err);
     rep->order_id = stint_call_strdup(call, bought->order_id);
     rep->cents = bought->cents;

@@ -14,6 +14,7 @@
 #include <stint/log.h>
 #include <stint/macros.h>
 #include <stint/metadata.h>
+#include <stint/plan.h>
 #include <stint/request.h>
 #include <stint/server.h>
 #include <stint/service.h>

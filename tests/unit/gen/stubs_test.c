@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "calls.stint.h"
+#include "clock.h"
 
 /* ---- the library: each fake notes what it was given ---- */
 
@@ -258,7 +259,7 @@ static void the_tables_say_what_the_proto_says(void **state)
 {
     (void)state;
     assert_string_equal(calls_v1_desk.name, "calls.v1.Desk");
-    assert_int_equal(calls_v1_desk.n_methods, 2);
+    assert_int_equal(calls_v1_desk.n_methods, 3);
     const stint_method *ask = &calls_v1_desk.methods[0];
     assert_string_equal(ask->path, "calls.v1.Desk/Ask");
     assert_ptr_equal(ask->request, &calls__v1__question__descriptor);
@@ -275,6 +276,30 @@ static void the_tables_say_what_the_proto_says(void **state)
     assert_int_equal(tell->reserve, 0);
 }
 
+/* ---- a declared budget, by the real stint_plan_* ---- */
+
+static void a_budget_gives_what_the_proto_declares(void **state)
+{
+    (void)state;
+    stint__vclock_install((stint_time){1000});
+    stint_ctx *ctx = stint_ctx_with_timeout(stint_ctx_background(), STINT_MS(1010));
+    {
+        CALLS_V1_DESK_BOTH_BUDGET(budget, ctx);
+        assert_int_equal(stint_ctx_remaining(calls_v1_desk_both_leg_ask(&budget)), STINT_MS(300));
+        const stint_ctx *tell = calls_v1_desk_both_leg_tell(&budget);
+        assert_int_equal(stint_ctx_remaining(tell), STINT_MS(50));
+        tell = calls_v1_desk_both_leg_tell(&budget);
+        assert_int_equal(stint_ctx_remaining(tell), STINT_MS(50));
+        const stint_ctx *third = calls_v1_desk_both_leg_tell(&budget);
+        assert_int_equal(stint_ctx_err(third), STINT_FAILED_PRECONDITION);
+        const stint_ctx *back = calls_v1_desk_both_leg_ask(&budget);
+        assert_int_equal(stint_ctx_err(back), STINT_FAILED_PRECONDITION);
+    }
+    stint_ctx_drop(ctx);
+    stint__vclock_uninstall();
+    assert_int_equal(stint_ctx_live_count(), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup(name, forget)
 
 int main(void)
@@ -289,6 +314,7 @@ int main(void)
         TEST(register_adds_the_service),
         TEST(finish_passes_a_reply_or_none),
         TEST(the_tables_say_what_the_proto_says),
+        TEST(a_budget_gives_what_the_proto_declares),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

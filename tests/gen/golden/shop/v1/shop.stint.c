@@ -14,7 +14,7 @@ static const stint_method methods_gateway[] = {
             .request = &shop__v1__order_request__descriptor,
             .reply = &shop__v1__order_reply__descriptor,
             .flags = 0,
-            .timeout = 0,
+            .timeout = STINT_SECONDS(30),
             .minimum = 0,
             .reserve = 0,
         },
@@ -92,6 +92,42 @@ stint_code shop_v1_gateway_register(stint_server *s, const shop_v1_gateway_ops *
                                     stint_error *err)
 {
     return stint_server_add(s, &shop_v1_gateway, ops, self, err);
+}
+
+static const uint32_t weights_gateway_place_order[] = {1};
+
+static const stint_plan_call calls_gateway_place_order[] = {
+    {
+        .method = "shop.v1.Checkout/Buy",
+        .stage = 0,
+        .attempts = 1,
+        .timeout = 0,
+    },
+};
+
+static const stint_plan plan_gateway_place_order = {
+    .n_stages = 1,
+    .weights = weights_gateway_place_order,
+    .n_calls = 1,
+    .calls = calls_gateway_place_order,
+    .work = 0,
+};
+
+shop_v1_gateway_place_order_budget shop_v1_gateway_place_order_budget_start(const stint_ctx *ctx)
+{
+    const stint_plan *plan = &plan_gateway_place_order;
+    shop_v1_gateway_place_order_budget b = {.plan = stint_plan_start(plan, ctx)};
+    return b;
+}
+
+void shop_v1_gateway_place_order_budget_end(shop_v1_gateway_place_order_budget *b)
+{
+    stint_plan_end(&b->plan, b->legs);
+}
+
+const stint_ctx *shop_v1_gateway_place_order_leg_buy(shop_v1_gateway_place_order_budget *b)
+{
+    return stint_plan_next(&b->plan, b->legs, 0);
 }
 
 /* ---- shop.v1.Checkout ---- */
@@ -183,6 +219,53 @@ stint_code shop_v1_checkout_register(stint_server *s, const shop_v1_checkout_ops
                                      stint_error *err)
 {
     return stint_server_add(s, &shop_v1_checkout, ops, self, err);
+}
+
+static const uint32_t weights_checkout_buy[] = {40, 60};
+
+static const stint_plan_call calls_checkout_buy[] = {
+    {
+        .method = "shop.v1.Pricing/Quote",
+        .stage = 0,
+        .attempts = 1,
+        .timeout = 0,
+    },
+    {
+        .method = "shop.v1.Stock/Reserve",
+        .stage = 1,
+        .attempts = 1,
+        .timeout = 0,
+    },
+};
+
+static const stint_plan plan_checkout_buy = {
+    .n_stages = 2,
+    .weights = weights_checkout_buy,
+    .n_calls = 2,
+    .calls = calls_checkout_buy,
+    .work = STINT_MS(20),
+};
+
+shop_v1_checkout_buy_budget shop_v1_checkout_buy_budget_start(const stint_ctx *ctx)
+{
+    const stint_plan *plan = &plan_checkout_buy;
+    shop_v1_checkout_buy_budget b = {.plan = stint_plan_start(plan, ctx)};
+    return b;
+}
+
+void shop_v1_checkout_buy_budget_end(shop_v1_checkout_buy_budget *b)
+{
+    stint_plan_end(&b->plan, b->legs);
+}
+
+const stint_ctx *shop_v1_checkout_buy_leg_quote(shop_v1_checkout_buy_budget *b)
+{
+    return stint_plan_next(&b->plan, b->legs, 0);
+}
+
+const stint_ctx *shop_v1_checkout_buy_leg_reserve(shop_v1_checkout_buy_budget *b)
+{
+    return stint_plan_next(&b->plan, b->legs, 1);
 }
 
 /* ---- shop.v1.Pricing ---- */

@@ -22,6 +22,12 @@ STINT_BEGIN_DECLS
  * before it starts (ops and self must outlive the server); and m_finish, which answers a call
  * that its handler deferred. */
 
+/* For a handler of a method m that declares its calls: m_budget_start divides the time of its
+ * context among them, until m_budget_end; M_BUDGET(b, ctx) declares b and ends it with its scope.
+ * m_leg_c begins an attempt of the call c and returns its context, which belongs to the budget.
+ * Calls go in the order of their stages and may be left out; going back to a stage that is over,
+ * or one attempt more than declared, gives a context that is done with FAILED_PRECONDITION. */
+
 /* ---- shop.v1.Gateway ---- */
 
 /* What customers talk to. */
@@ -53,6 +59,21 @@ STINT_NODISCARD stint_code shop_v1_gateway_register(stint_server *s, const shop_
 void shop_v1_gateway_place_order_finish(stint_ticket *ticket, stint_code code,
                                         const Shop__V1__OrderReply *rep, const char *message);
 
+/* How a handler of PlaceOrder divides its time. */
+typedef struct shop_v1_gateway_place_order_budget {
+    stint_plan_budget plan;
+    stint_plan_leg legs[1];
+} shop_v1_gateway_place_order_budget;
+shop_v1_gateway_place_order_budget shop_v1_gateway_place_order_budget_start(const stint_ctx *ctx);
+void shop_v1_gateway_place_order_budget_end(shop_v1_gateway_place_order_budget *b);
+/* shop.v1.Checkout/Buy: stage 1 of 1, weight 1 of 1 */
+const stint_ctx *shop_v1_gateway_place_order_leg_buy(shop_v1_gateway_place_order_budget *b);
+#if STINT_HAVE_CLEANUP
+#define SHOP_V1_GATEWAY_PLACE_ORDER_BUDGET(b, ctx)                                                 \
+    STINT_CLEANUP(shop_v1_gateway_place_order_budget_end)                                          \
+    shop_v1_gateway_place_order_budget b = shop_v1_gateway_place_order_budget_start((ctx))
+#endif
+
 /* ---- shop.v1.Checkout ---- */
 
 /* Turns an order into a price and a reservation. */
@@ -81,6 +102,23 @@ STINT_NODISCARD stint_code shop_v1_checkout_register(stint_server *s,
                                                      stint_error *err);
 void shop_v1_checkout_buy_finish(stint_ticket *ticket, stint_code code,
                                  const Shop__V1__OrderReply *rep, const char *message);
+
+/* How a handler of Buy divides its time. */
+typedef struct shop_v1_checkout_buy_budget {
+    stint_plan_budget plan;
+    stint_plan_leg legs[2];
+} shop_v1_checkout_buy_budget;
+shop_v1_checkout_buy_budget shop_v1_checkout_buy_budget_start(const stint_ctx *ctx);
+void shop_v1_checkout_buy_budget_end(shop_v1_checkout_buy_budget *b);
+/* shop.v1.Pricing/Quote: stage 1 of 2, weight 40 of 100 */
+const stint_ctx *shop_v1_checkout_buy_leg_quote(shop_v1_checkout_buy_budget *b);
+/* shop.v1.Stock/Reserve: stage 2 of 2, weight 60 of 100 */
+const stint_ctx *shop_v1_checkout_buy_leg_reserve(shop_v1_checkout_buy_budget *b);
+#if STINT_HAVE_CLEANUP
+#define SHOP_V1_CHECKOUT_BUY_BUDGET(b, ctx)                                                        \
+    STINT_CLEANUP(shop_v1_checkout_buy_budget_end)                                                 \
+    shop_v1_checkout_buy_budget b = shop_v1_checkout_buy_budget_start((ctx))
+#endif
 
 /* ---- shop.v1.Pricing ---- */
 
