@@ -1,0 +1,67 @@
+/* limit.c - the limit, changed once a round.
+ *
+ * A round is as many samples as the limit allows calls: only after it has the last change shown in
+ * all that is seen. To change more often is to act twice on the same queue, and swings. (TCP
+ * changes its window once a round trip for the same reason; Gradient2 is fed by windows of time.)
+ * Times are summed over a round before they are divided, so that short and long calls together say
+ * the same as each kind alone.
+ *
+ * Invariant: 1 <= least <= limit <= most. */
+#include "limit.h"
+
+#define ROUND_MIN    8   /* samples: a small limit does not follow the noise of single calls */
+#define GRADIENT_MIN 0.5 /* one round of outliers does not close the door */
+#define SMOOTHING    0.5 /* the share of the way to go at once: what is seen lags by a round */
+
+static double clamp(double x, double least, double most)
+{
+    return x < least ? least : x > most ? most : x;
+}
+
+void stint__limit_init(struct stint__limit *l, uint32_t least, uint32_t start, uint32_t most)
+{
+    *l = (struct stint__limit){.least = least > 0 ? least : 1, .ratio = 1};
+    l->most = most > l->least ? most : l->least;
+    l->limit = clamp(start, l->least, l->most);
+}
+
+/* The square root, rounded down: how many calls may wait below. */
+static double queue_allowed(double limit)
+{
+    double root = 1;
+    while ((root + 1) * (root + 1) <= limit)
+        root++;
+    return root;
+}
+
+static void end_round(struct stint__limit *l)
+{
+    l->ratio = l->needed < l->taken ? l->taken / (l->needed > 1 ? l->needed : 1) : 1;
+    double gradient = clamp(1 / l->ratio, GRADIENT_MIN, 1);
+    double target = l->limit * gradient + queue_allowed(l->limit);
+    l->limit = clamp(l->limit + SMOOTHING * (target - l->limit), l->least, l->most);
+    l->taken = 0;
+    l->needed = 0;
+    l->samples = 0;
+}
+
+void stint__limit_sample(struct stint__limit *l, stint_duration taken, stint_duration needed,
+                         uint32_t inflight)
+{
+    if (inflight < l->limit / 2)
+        return;
+    if (taken < 0)
+        taken = 0;
+    if (needed < 0)
+        needed = 0;
+    l->taken += (double)taken;
+    l->needed += (double)(needed < taken ? needed : taken);
+    l->samples++;
+    if (l->samples >= ROUND_MIN && l->samples >= l->limit)
+        end_round(l);
+}
+
+uint32_t stint__limit_get(const struct stint__limit *l)
+{
+    return (uint32_t)l->limit;
+}
