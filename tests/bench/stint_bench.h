@@ -13,7 +13,7 @@
 
 struct role {
     stint_server_options options;
-    const bench_chain_ops *ops;   /* NULL: the echo service alone */
+    const struct role_kind *kind; /* NULL: the echo service alone */
     stint_channel *next[FAN_MAX]; /* forward: one; fan: several */
     int n_next;
     int burn_us;
@@ -38,5 +38,8 @@ uint8_t *payload_new(const struct opts *o);
 
 /* W6; returns the exit status (stint_chain.c). */
 int open_loop(const struct opts *o, uint8_t *payload);
+
+/* W7; returns the exit status (stint_refuse.c). */
+int refusals(const struct opts *o, uint8_t *payload);
 
 #endif

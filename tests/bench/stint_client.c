@@ -176,6 +176,8 @@ int main(int argc, char **argv)
         rc = hold_calls(&o, payload);
     else if (strcmp(o.mode, "chain") == 0)
         rc = open_loop(&o, payload);
+    else if (strcmp(o.mode, "refuse") == 0)
+        rc = refusals(&o, payload);
     else
         die("stint has no mode", o.mode);
     free(payload);

@@ -72,7 +72,49 @@ static stint_code burn(void *self, const stint_ctx *ctx, const Bench__Msg *req, 
     return STINT_OK;
 }
 
+/* ---- W7 ---- */
+
+static stint_code answer(void *self, const stint_ctx *ctx, const Bench__Msg *req, Bench__Msg *rep,
+                         stint_call *call)
+{
+    (void)self, (void)ctx, (void)call;
+    rep->payload = req->payload;
+    return STINT_OK;
+}
+
+/* Works without CPU: what is left to be seen is what calls cost that wait for it. */
+static stint_code nap(void *self, const stint_ctx *ctx, const Bench__Msg *req, Bench__Msg *rep,
+                      stint_call *call)
+{
+    const struct role *role = self;
+    (void)call;
+    rep->payload = req->payload;
+    return stint_ctx_sleep(ctx, STINT_US(role->burn_us));
+}
+
+/* Keeps its worker for as long as the caller has time. */
+static stint_code occupy(void *self, const stint_ctx *ctx, const Bench__Msg *req, Bench__Msg *rep,
+                         stint_call *call)
+{
+    (void)self, (void)req, (void)rep, (void)call;
+    return stint_ctx_sleep(ctx, STINT_DURATION_FOREVER);
+}
+
 /* ---- setting up ---- */
+
+static const struct role_kind {
+    const char *name;
+    bench_chain_ops ops;
+    uint32_t workers, max_queue; /* 0: the default */
+    bool calls, burns;
+} kinds[] = {
+    {"forward", {.call = forward}, .calls = true},
+    {"fan", {.call = fan}, .calls = true},
+    {"burn", {.call = burn}, .workers = 1, .burns = true},
+    {"answer", {.call = answer}, .workers = 0},
+    {"nap", {.call = nap}, .workers = 1},
+    {"full", {.call = occupy}, .workers = 1, .max_queue = 1},
+};
 
 static void connect_next(struct role *role, const struct opts *o)
 {
@@ -93,23 +135,27 @@ static void connect_next(struct role *role, const struct opts *o)
 
 void role_init(struct role *role, const struct opts *o)
 {
-    static const bench_chain_ops forward_ops = {.call = forward}, fan_ops = {.call = fan},
-                                 burn_ops = {.call = burn};
     role->options.size = sizeof role->options;
-    if (strcmp(o->role, "burn") == 0) {
-        role->options.workers = 1;
-        role->ops = &burn_ops;
-        role->burn_us = o->burn_us;
+    role->burn_us = o->burn_us;
+    if (strcmp(o->role, "echo") == 0)
+        return;
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (strcmp(o->role, kinds[i].name) == 0)
+            role->kind = &kinds[i];
+    if (role->kind == NULL)
+        die("no such role", o->role);
+    role->options.workers = role->kind->workers;
+    role->options.max_queue = role->kind->max_queue;
+    if (role->kind->burns)
         role->stats = chain_stats_map(o->stats);
-    } else if (strcmp(o->role, "echo") != 0) {
-        role->ops = strcmp(o->role, "fan") == 0 ? &fan_ops : &forward_ops;
+    if (role->kind->calls)
         connect_next(role, o);
-    }
 }
 
 stint_code role_register(struct role *role, stint_server *server, stint_error *err)
 {
-    return role->ops == NULL ? STINT_OK : bench_chain_register(server, role->ops, role, err);
+    const struct role_kind *kind = role->kind;
+    return kind == NULL ? STINT_OK : bench_chain_register(server, &kind->ops, role, err);
 }
 
 void role_fini(struct role *role)
