@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 #include <stint/macros.h>
 #include <stint/time.h>
@@ -67,6 +68,13 @@ int64_t stint__clock_boottime_ns(void);
 /* A number that is equal in two processes only if their CLOCK_BOOTTIME readings can be compared:
  * a hash of the boot id and the time namespace. 0: unknown. Computed once. */
 uint64_t stint__clock_boot_domain(void);
+
+/* ---- CPU time ---- */
+
+/* The clock of the CPU time that the calling thread takes, for any thread to read while that one
+ * lives. */
+clockid_t stint__clock_of_thread(void);
+int64_t stint__clock_cpu_ns(clockid_t clock); /* 0: its thread has ended */
 
 /* ---- the virtual clock, for tests ---- */
 

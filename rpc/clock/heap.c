@@ -98,3 +98,9 @@ void stint__heap_remove(struct stint__heap *h, size_t slot)
     if (h->capacity > CAPACITY_MIN && h->count < h->capacity / 4)
         (void)resize(h, h->capacity / 2);
 }
+
+void stint__heap_fini(struct stint__heap *h)
+{
+    stint__free(h->entries);
+    *h = (struct stint__heap){0};
+}

@@ -32,4 +32,7 @@ void stint__heap_put(struct stint__heap *h, struct stint__timer *timer, uint64_t
 /* Removes the timer at `slot` and gives back memory that has not been needed for long. */
 void stint__heap_remove(struct stint__heap *h, size_t slot);
 
+/* Frees what an empty heap has kept. */
+void stint__heap_fini(struct stint__heap *h);
+
 #endif

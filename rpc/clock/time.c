@@ -75,6 +75,20 @@ int64_t stint__clock_boottime_ns(void)
     return stint__vclock_in_use() ? stint_now().ns : read_clock(CLOCK_BOOTTIME);
 }
 
+clockid_t stint__clock_of_thread(void)
+{
+    clockid_t clock;
+    return pthread_getcpuclockid(pthread_self(), &clock) == 0 ? clock : CLOCK_MONOTONIC;
+}
+
+int64_t stint__clock_cpu_ns(clockid_t clock)
+{
+    struct timespec ts;
+    if (clock_gettime(clock, &ts) != 0)
+        return 0;
+    return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
 static uint64_t boot_domain;
 static pthread_once_t boot_domain_once = PTHREAD_ONCE_INIT;
 

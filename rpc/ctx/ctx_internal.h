@@ -40,9 +40,13 @@ struct stint__slot {
  * ctx. */
 struct stint__slot *stint__ctx_slot(const stint_ctx *ctx);
 
+/* Whether ctx is of a call that may have too little time, and is made to learn whether it has: no
+ * hop refuses it for that. */
+bool stint__ctx_is_probe(const stint_ctx *ctx);
+
 /* The root of an incoming call, in one allocation: a deadline, request info, criticality (CRITICAL
  * unless it is one of the levels) and an empty slot. */
 STINT_NODISCARD stint_ctx *stint__ctx_new_call(stint_time deadline, const stint_request_info *info,
-                                               uint32_t criticality);
+                                               uint32_t criticality, bool probe);
 
 #endif

@@ -58,6 +58,7 @@ struct stint__carried {
     const stint_metadata *metadata;
     struct stint__slot *slot; /* of the served call that this is part of, or NULL */
     stint_criticality criticality;
+    bool probe;
 };
 
 /* What is shared by a whole tree; stands behind its top. */

@@ -50,6 +50,7 @@ static void inherit(struct merged *m, const struct stint__carried *a,
         .info = a->info != NULL ? a->info : b->info,
         .metadata = a->metadata != NULL ? a->metadata : b->metadata,
         .slot = a->slot != NULL ? a->slot : b->slot,
+        .probe = a->probe || b->probe,
         .criticality = a->criticality != STINT_CRITICALITY_UNSET ? a->criticality : b->criticality,
     };
     m->ctx.carried = &m->carried;

@@ -92,7 +92,7 @@ static stint_criticality level_of(uint32_t number)
 }
 
 stint_ctx *stint__ctx_new_call(stint_time deadline, const stint_request_info *info,
-                               uint32_t criticality)
+                               uint32_t criticality, bool probe)
 {
     struct request_ctx *r = (struct request_ctx *)stint__ctx_derive(
         stint_ctx_background(), deadline, STINT__CTX_REQUEST, sizeof *r);
@@ -103,7 +103,13 @@ stint_ctx *stint__ctx_new_call(stint_time deadline, const stint_request_info *in
     atomic_init(&r->slot.destroy, NULL);
     r->carried.slot = &r->slot;
     r->carried.criticality = level_of(criticality);
+    r->carried.probe = probe;
     return ctx;
+}
+
+bool stint__ctx_is_probe(const stint_ctx *ctx)
+{
+    return ctx->carried->probe;
 }
 
 struct stint__slot *stint__ctx_slot(const stint_ctx *ctx)

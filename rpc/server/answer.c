@@ -25,7 +25,14 @@ static uint64_t pushback_us(stint_duration pushback)
     return us < STINT__BUDGET_US_MAX ? us : STINT__BUDGET_US_MAX - 1;
 }
 
-static struct stint__envelope envelope_of(uint64_t call_id, const stint_error *outcome)
+static uint64_t needed_us(const struct stint__method_entry *entry, stint_time now)
+{
+    return entry != NULL ? ((uint64_t)stint__method_needs(entry, now) + 999) / 1000 : 0;
+}
+
+/* `entry` may be NULL. */
+static struct stint__envelope envelope_of(uint64_t call_id, const stint_error *outcome,
+                                          const struct stint__method_entry *entry, stint_time now)
 {
     return (struct stint__envelope){
         .kind = STINT__KIND_REPLY,
@@ -35,13 +42,14 @@ static struct stint__envelope envelope_of(uint64_t call_id, const stint_error *o
         .message = text_slice(outcome->message),
         .not_executed = outcome->not_executed,
         .pushback_us = pushback_us(outcome->pushback),
+        .needed_us = needed_us(entry, now),
     };
 }
 
-void stint__refuse_request(struct stint__conn *conn, const struct stint__reply_to *to,
-                           uint64_t call_id, const stint_error *why)
+/* Answers with what is short enough to be sent if anything can. */
+static void refuse(struct stint__conn *conn, const struct stint__reply_to *to,
+                   struct stint__envelope e)
 {
-    struct stint__envelope e = envelope_of(call_id, why);
     stint_error err;
     stint_code code = stint__conn_reply(conn, to, &e, &err);
     if (code == STINT_OK)
@@ -51,6 +59,11 @@ void stint__refuse_request(struct stint__conn *conn, const struct stint__reply_t
      * caller would wait for ever, so it has to lose the connection. */
     if (code == STINT_RESOURCE_EXHAUSTED)
         stint__conn_fail(conn, &err);
+}
+
+void stint__refuse_request(const struct stint__arrival *a, const stint_error *why)
+{
+    refuse(a->conn, a->to, envelope_of(a->in->env.call_id, why, a->entry, a->now));
 }
 
 static bool claim(stint_call *call)
@@ -74,6 +87,7 @@ static void make_room(stint_call *call)
 static void settle(stint_call *call)
 {
     stint__conn_unlist_call(call);
+    stint__work_forget(call);
     stint_ctx_cancel(call->own, STINT_CANCELLED, "the call has been answered");
     stint__server_leave(call->server);
 }
@@ -87,14 +101,14 @@ static void send_instead(stint_call *call, const stint_error *why)
     told.reason = why->reason;
     stint__log_write(&call->server->logger, stint_now(), STINT_LOG_WARN, "%s: %s",
                      stint__conn_peer(call->sc->conn), told.message);
-    stint__refuse_request(call->sc->conn, &call->to, call->call_id, &told);
+    refuse(call->sc->conn, &call->to, envelope_of(call->call_id, &told, NULL, stint_now()));
 }
 
 static void send(stint_call *call, const stint_error *outcome, struct stint__slice payload,
                  struct stint__buf *owner)
 {
     stint__server_layers_end(call, outcome);
-    struct stint__envelope e = envelope_of(call->call_id, outcome);
+    struct stint__envelope e = envelope_of(call->call_id, outcome, call->entry, stint_now());
     e.has_payload = outcome->code == STINT_OK;
     e.payload = payload;
     e.payload_owner = owner;
@@ -113,12 +127,12 @@ static void send(stint_call *call, const stint_error *outcome, struct stint__sli
 
 static void send_failure(stint_call *call, const stint_error *outcome)
 {
-    stint__count(&call->server->counters.failed);
+    stint__tell(call->server, call->entry, STINT__FAILED);
     send(call, outcome, (struct stint__slice){NULL, 0}, NULL);
 }
 
 /* What is wrong with answering OK now, if anything. */
-static bool may_send_ok(stint_call *call, size_t size, stint_error *err)
+static bool may_send_ok(stint_call *call, size_t size, stint_time now, stint_error *err)
 {
     const char *path = call->entry->method->path;
     if (size > call->server->opts.max_message) {
@@ -128,9 +142,9 @@ static bool may_send_ok(stint_call *call, size_t size, stint_error *err)
         err->reason = STINT_REASON_MESSAGE_TOO_LARGE;
         return false;
     }
-    stint_duration late = stint_time_sub(stint_now(), call->deadline);
+    stint_duration late = stint_time_sub(now, call->deadline);
     if (late > 0) {
-        stint__count(&call->server->counters.late);
+        stint__tell(call->server, call->entry, STINT__LATE);
         stint_error_set(err, STINT_DEADLINE_EXCEEDED, "%s finished %.1f ms after the deadline",
                         path, (double)late / 1e6);
         err->reason = STINT_REASON_EXPIRED_IN_HANDLER;
@@ -139,12 +153,12 @@ static bool may_send_ok(stint_call *call, size_t size, stint_error *err)
     return true;
 }
 
-static void send_ok(stint_call *call, const ProtobufCMessage *rep)
+static void send_ok(stint_call *call, const ProtobufCMessage *rep, stint_time now)
 {
     stint_error err = STINT_ERROR_INIT;
     uint8_t small[SMALL_REPLY];
     size_t size = protobuf_c_message_get_packed_size(rep);
-    if (!may_send_ok(call, size, &err)) {
+    if (!may_send_ok(call, size, now, &err)) {
         send_failure(call, &err);
         return;
     }
@@ -157,7 +171,7 @@ static void send_ok(stint_call *call, const ProtobufCMessage *rep)
     }
     uint8_t *at = owner != NULL ? owner->data : small;
     struct stint__slice payload = {at, protobuf_c_message_pack(rep, at)};
-    stint__count(&call->server->counters.ok);
+    stint__tell(call->server, call->entry, STINT__ANSWERED_OK);
     send(call, &err, payload, owner);
     stint__buf_unref(owner);
 }
@@ -184,10 +198,12 @@ bool stint__call_answer(stint_call *call, stint_code code, const ProtobufCMessag
 {
     if (!claim(call))
         return false;
+    stint_time now = stint_now();
     make_room(call);
     call->spoken = true;
+    stint__call_learn(call, code, now);
     if (code == STINT_OK && rep != NULL) {
-        send_ok(call, rep);
+        send_ok(call, rep, now);
         return true;
     }
     stint_error outcome;
@@ -214,6 +230,11 @@ bool stint__call_abandon(stint_call *call, const char *why)
     if (!claim(call))
         return false;
     stint_error outcome;
+    bool runs = atomic_load(&call->started);
+    if (runs && !atomic_load(&call->deferred))
+        atomic_store(&call->cancelled_cpu, stint__clock_cpu_ns(call->cpu_clock));
+    stint__tell(call->server, call->entry,
+                runs ? STINT__CANCELLED_HANDLER : STINT__CANCELLED_QUEUE);
     stint_ctx_cancel(call->own, STINT_CANCELLED, why);
     stint_ctx_cause(call->own, &outcome);
     stint__server_layers_end(call, &outcome);

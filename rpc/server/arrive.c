@@ -1,34 +1,23 @@
 /* arrive.c - from a request's frame to a call, or to its refusal.
  *
- * The order is the design's: draining, expired, unknown method, too many hops, too many calls. What
- * is refused here costs no allocation, and every refusal says not_executed. The deadline is
- * anchored at the moment the frame's bytes were read, so that time spent in this process counts. */
+ * The order is the design's: draining, expired, unknown method, too many hops, too little time, too
+ * many calls. What is refused here costs no allocation, and every refusal says not_executed. The
+ * deadline is anchored at the moment the frame's bytes were read, so that time spent in this
+ * process counts, and time spent on the way is taken off it (admission.c). */
 #include <string.h>
 
 #include "alloc.h"
 #include "random.h"
 #include "server_internal.h"
 
-#define RESERVE_SHARE 50 /* the default reply reserve: this part of the budget, */
-#define RESERVE_MAX   STINT_MS(1)
-
-/* What is known about a request before there is a call. */
-struct arrival {
-    stint_server *server;
-    struct stint__server_conn *sc;
-    struct stint__conn *conn;
-    const struct stint__reply_to *to;
-    const struct stint__incoming *in;
-    const struct stint__method_entry *entry;
-};
-
-static void refuse(const struct arrival *a, const stint_error *why, atomic_uint_fast64_t *counter)
+static void refuse(const struct stint__arrival *a, const stint_error *why,
+                   enum stint__outcome outcome)
 {
-    stint__count(counter);
-    stint__refuse_request(a->conn, a->to, a->in->env.call_id, why);
+    stint__tell(a->server, a->entry, outcome);
+    stint__refuse_request(a, why);
 }
 
-static void refuse_unknown(const struct arrival *a)
+static void refuse_unknown(const struct stint__arrival *a)
 {
     struct stint__slice method = a->in->env.method;
     stint_error why;
@@ -36,16 +25,45 @@ static void refuse_unknown(const struct arrival *a)
                     (int)(method.len < 160 ? method.len : 0), (const char *)method.data);
     why.reason = STINT_REASON_NO_SUCH_METHOD;
     why.not_executed = true;
-    refuse(a, &why, &a->server->counters.refused_method);
+    stint__count(&a->server->counters.refused_method);
+    stint__refuse_request(a, &why);
 }
 
-static bool refused_draining(const struct arrival *a)
+static bool refused_draining(const struct stint__arrival *a)
 {
     static const stint_error draining =
         STINT__REFUSAL(STINT_UNAVAILABLE, STINT_REASON_DRAINING, "the server is shutting down");
     if (atomic_load(&a->server->state) == STINT__SERVER_RUNNING)
         return false;
-    refuse(a, &draining, &a->server->counters.refused_draining);
+    refuse(a, &draining, STINT__REFUSED_DRAINING);
+    return true;
+}
+
+/* What nobody waits for any more, or nobody here can do. True: refused. On false the method and the
+ * times are known. */
+static bool refused_pointless(struct stint__arrival *a)
+{
+    static const stint_error expired =
+        STINT__REFUSAL(STINT_DEADLINE_EXCEEDED, STINT_REASON_EXPIRED_ON_ARRIVAL,
+                       "the deadline had passed when the request arrived");
+    static const stint_error circle =
+        STINT__REFUSAL(STINT_FAILED_PRECONDITION, STINT_REASON_NONE,
+                       "the request has come through too many services: do they call in a circle?");
+    const struct stint__envelope *e = &a->in->env;
+    a->entry = stint__method_find(a->server, e->method);
+    if (a->entry != NULL) {
+        stint__count(&a->entry->state->outcomes[STINT__REQUESTS]);
+        stint__arrival_set_times(a);
+    }
+    bool in_time = a->entry == NULL || stint_time_before(a->now, a->deadline);
+    if ((e->has_budget && e->budget_us == 0) || !in_time)
+        refuse(a, &expired, STINT__EXPIRED_ARRIVAL);
+    else if (a->entry == NULL)
+        refuse_unknown(a);
+    else if (e->hop > STINT__HOP_MAX)
+        refuse(a, &circle, STINT__REFUSED_OTHER);
+    else
+        return false;
     return true;
 }
 
@@ -66,38 +84,27 @@ static bool count_admitted(stint_server *s)
 
 /* Everything that can be said without a call. True: refused. On false the call is counted as
  * admitted. */
-static bool refused_at_once(struct arrival *a)
+static bool refused_at_once(struct stint__arrival *a)
 {
-    static const stint_error expired =
-        STINT__REFUSAL(STINT_DEADLINE_EXCEEDED, STINT_REASON_EXPIRED_ON_ARRIVAL,
-                       "the deadline had passed when the request arrived");
-    static const stint_error circle =
-        STINT__REFUSAL(STINT_FAILED_PRECONDITION, STINT_REASON_NONE,
-                       "the request has come through too many services: do they call in a circle?");
     static const stint_error full =
         STINT__REFUSAL(STINT_RESOURCE_EXHAUSTED, STINT_REASON_QUEUE_FULL,
                        "the server has too many calls in flight");
-    stint_server *s = a->server;
-    const struct stint__envelope *e = &a->in->env;
-    if (refused_draining(a))
+    stint_error why;
+    if (refused_draining(a) || refused_pointless(a))
         return true;
-    if (e->has_budget && e->budget_us == 0) {
-        refuse(a, &expired, &s->counters.expired_arrival);
-        return true;
-    }
-    a->entry = stint__method_find(s, e->method);
-    if (a->entry == NULL) {
-        refuse_unknown(a);
+    if (stint__arrival_lacks_time(a, &why)) {
+        refuse(a, &why, STINT__INSUFFICIENT_ARRIVAL);
         return true;
     }
-    if (e->hop > STINT__HOP_MAX) {
-        refuse(a, &circle, &s->counters.refused_other);
+    if (is_full(a->sc) || !count_admitted(a->server)) {
+        why = full;
+        why.pushback = stint__server_pushback(a->server);
+        refuse(a, &why, STINT__REFUSED_FULL);
         return true;
     }
-    if (is_full(a->sc) || !count_admitted(s)) {
-        refuse(a, &full, &s->counters.refused_full);
-        return true;
-    }
+    stint__tell(a->server, a->entry, STINT__ADMITTED);
+    if (a->probe)
+        stint__tell(a->server, a->entry, STINT__PROBES);
     return false;
 }
 
@@ -130,22 +137,6 @@ static stint_request_info info_of(const struct stint__envelope *e)
     return info;
 }
 
-/* The caller's deadline, and the handler's, which is earlier by the reserve. */
-static stint_time set_deadlines(stint_call *call, const struct stint__envelope *e)
-{
-    const stint_server_options *o = &call->server->opts;
-    stint_duration budget = o->max_timeout;
-    if (e->has_budget && e->budget_us <= (uint64_t)(o->max_timeout / 1000))
-        budget = STINT_US(e->budget_us);
-    else if (e->has_budget)
-        stint__count(&call->server->counters.clamped);
-    stint_duration reserve = o->reply_reserve;
-    if (reserve == 0)
-        reserve = budget / RESERVE_SHARE < RESERVE_MAX ? budget / RESERVE_SHARE : RESERVE_MAX;
-    call->deadline = stint_time_add(call->arrival, budget);
-    return reserve > 0 ? stint_time_add(call->deadline, -reserve) : call->deadline;
-}
-
 static void on_deadline(struct stint__timer *t)
 {
     stint_call *call = STINT__CONTAINER_OF(t, stint_call, timer);
@@ -153,12 +144,12 @@ static void on_deadline(struct stint__timer *t)
         STINT__REFUSAL(STINT_DEADLINE_EXCEEDED, STINT_REASON_EXPIRED_IN_HANDLER,
                        "the deadline passed before the deferred call was finished");
     if (stint__call_refuse(call, &late))
-        stint__count(&call->server->counters.late);
+        stint__tell(call->server, call->entry, STINT__LATE);
     stint__call_unref(call);
 }
 
 /* Makes the call, with one reference. NULL when out of memory. */
-static stint_call *call_new(const struct arrival *a)
+static stint_call *call_new(const struct stint__arrival *a)
 {
     const struct stint__envelope *e = &a->in->env;
     stint_server *s = a->server;
@@ -172,16 +163,19 @@ static stint_call *call_new(const struct arrival *a)
     call->to = *a->to;
     call->entry = a->entry;
     call->arrival = a->in->read_at;
+    call->deadline = a->deadline;
+    call->handler_deadline = a->handler_deadline;
+    call->transit = a->transit;
     call->call_id = e->call_id;
     call->payload = e->payload;
     call->admitted = true;
     atomic_init(&call->refs, 1);
     atomic_fetch_add(&s->refs, 1);
     stint__timer_init(&call->timer, on_deadline);
-    stint__list_init(&call->queue_link);
+    stint__list_init(&call->waiter.link);
     stint__list_init(&call->conn_link);
     stint_request_info info = info_of(e);
-    call->own = stint__ctx_new_call(set_deadlines(call, e), &info, e->criticality);
+    call->own = stint__ctx_new_call(call->handler_deadline, &info, e->criticality, a->probe);
     call->ctx = call->own;
     return call;
 }
@@ -215,46 +209,44 @@ static stint_code keep_metadata(stint_call *call, const struct stint__envelope *
 }
 
 /* Lists and queues the call. Consumes the reference. */
-static void enqueue(stint_call *call)
+static void enqueue(stint_call *call, const struct stint__arrival *a)
 {
-    static const stint_error full = STINT__REFUSAL(
-        STINT_RESOURCE_EXHAUSTED, STINT_REASON_QUEUE_FULL, "too many calls wait for a worker");
-    struct stint__server_counters *c = &call->server->counters;
+    stint_error err;
+    call->waiter.lane = &call->entry->state->lane;
+    call->waiter.level = stint__level_of(a->in->env.criticality);
     const char *unwanted = stint__conn_list_call(call);
-    bool queued = unwanted == NULL && stint__queue_push(call->server, call);
-    if (queued)
+    if (unwanted != NULL)
+        stint__call_abandon(call, unwanted);
+    else if (stint__work_push(call, a->probe, &err) == STINT_OK)
         return;
-    if (unwanted != NULL) {
-        if (stint__call_abandon(call, unwanted))
-            stint__count(&c->cancelled);
-    } else if (stint__call_refuse(call, &full)) {
-        stint__count(&c->refused_full);
-    }
+    else if (stint__call_refuse(call, &err))
+        stint__tell(call->server, call->entry, STINT__REFUSED_FULL);
     stint__call_unref(call);
 }
 
 /* Queues the call, or runs it here if its method is declared short. Consumes the reference. */
-static void start(stint_call *call, const struct stint__incoming *in)
+static void start(stint_call *call, const struct stint__arrival *a)
 {
     bool is_short = (call->entry->method->flags & STINT_METHOD_SHORT) != 0;
     stint_error err;
-    stint_code code = keep_metadata(call, &in->env, &err);
+    stint_code code = keep_metadata(call, &a->in->env, &err);
     if (code == STINT_OK && !is_short)
-        code = keep_payload(call, in, &err);
+        code = keep_payload(call, a->in, &err);
     if (code != STINT_OK) {
         if (stint__call_refuse(call, &err))
-            stint__count(&call->server->counters.refused_other);
+            stint__tell(call->server, call->entry, STINT__REFUSED_OTHER);
         stint__call_unref(call);
     } else if (is_short) {
+        call->run_at = a->now;
         stint__call_run(call);
         stint__call_unref(call);
     } else {
-        enqueue(call);
+        enqueue(call, a);
     }
 }
 
 /* A request that is counted in flight. False: it has been answered, and no call was made. */
-static bool admit(struct arrival *a)
+static bool admit(struct stint__arrival *a)
 {
     static const stint_error memory =
         STINT__REFUSAL(STINT_RESOURCE_EXHAUSTED, STINT_REASON_NONE, "the server is out of memory");
@@ -263,18 +255,19 @@ static bool admit(struct arrival *a)
     stint_call *call = a->sc != NULL ? call_new(a) : NULL; /* see stint__server_on_opened */
     if (call == NULL) {
         atomic_fetch_sub(&a->server->admitted, 1);
-        refuse(a, &memory, &a->server->counters.refused_other);
+        refuse(a, &memory, STINT__REFUSED_OTHER);
         return false;
     }
-    start(call, a->in);
+    start(call, a);
     return true;
 }
 
 void stint__server_on_request(void *arg, void *conn_data, struct stint__conn *conn,
                               const struct stint__reply_to *to, const struct stint__incoming *in)
 {
-    struct arrival a = {arg, conn_data, conn, to, in, NULL};
-    stint__count(&a.server->counters.requests);
+    struct stint__arrival a = {
+        .server = arg, .sc = conn_data, .conn = conn, .to = to, .in = in, .now = stint_now()};
+    stint__count(&a.server->counters.outcomes[STINT__REQUESTS]);
     /* Counted first, then the state is looked at again: drain does it the other way round, so it
      * waits for this request or the request is refused. What comes later is not counted, so that
      * it cannot keep drain waiting. */

@@ -61,6 +61,7 @@ void *stint__server_on_opened(void *arg, struct stint__conn *conn)
     atomic_init(&sc->refs, 1);
     stint__list_init(&sc->calls);
     stint__map_init(&sc->by_key);
+    stint__transit_init(&sc->transit, stint_now());
     pthread_mutex_init(&sc->mutex, NULL);
     pthread_mutex_lock(&s->mutex);
     stint__list_push_back(&s->conns, &sc->link);
@@ -138,8 +139,7 @@ void stint__conn_unlist_call(stint_call *call)
 /* Nobody wants the answer any more. */
 static void cancel_call(stint_call *call, const char *why)
 {
-    if (stint__call_abandon(call, why))
-        stint__count(&call->server->counters.cancelled);
+    stint__call_abandon(call, why);
     stint__call_unref(call);
 }
 

@@ -6,12 +6,15 @@
  * Times are summed over a round before they are divided, so that short and long calls together say
  * the same as each kind alone.
  *
+ * A limit may begin far above what is ever in use: it then stays there, saying nothing, until calls
+ * take longer than they need, and comes down to what was in use.
+ *
  * Invariant: 1 <= least <= limit <= most. */
 #include "limit.h"
 
-#define ROUND_MIN    8   /* samples: a small limit does not follow the noise of single calls */
-#define GRADIENT_MIN 0.5 /* one round of outliers does not close the door */
-#define SMOOTHING    0.5 /* the share of the way to go at once: what is seen lags by a round */
+#define ROUND_MIN    8    /* samples: a small limit does not follow the noise of single calls */
+#define GRADIENT_MIN 0.25 /* one round of outliers does not close the door */
+#define SMOOTHING    0.5  /* the share of the way to go at once: what is seen lags by a round */
 
 static double clamp(double x, double least, double most)
 {
@@ -37,19 +40,20 @@ static double queue_allowed(double limit)
 static void end_round(struct stint__limit *l)
 {
     l->ratio = l->needed < l->taken ? l->taken / (l->needed > 1 ? l->needed : 1) : 1;
-    double gradient = clamp(1 / l->ratio, GRADIENT_MIN, 1);
-    double target = l->limit * gradient + queue_allowed(l->limit);
-    l->limit = clamp(l->limit + SMOOTHING * (target - l->limit), l->least, l->most);
+    bool used = l->peak >= l->limit / 2;
+    double from = used ? l->limit : l->peak;
+    double target = from * clamp(1 / l->ratio, GRADIENT_MIN, 1) + queue_allowed(from);
+    if (used || target < from)
+        l->limit = clamp(from + SMOOTHING * (target - from), l->least, l->most);
     l->taken = 0;
     l->needed = 0;
     l->samples = 0;
+    l->peak = 0;
 }
 
 void stint__limit_sample(struct stint__limit *l, stint_duration taken, stint_duration needed,
                          uint32_t inflight)
 {
-    if (inflight < l->limit / 2)
-        return;
     if (taken < 0)
         taken = 0;
     if (needed < 0)
@@ -57,7 +61,8 @@ void stint__limit_sample(struct stint__limit *l, stint_duration taken, stint_dur
     l->taken += (double)taken;
     l->needed += (double)(needed < taken ? needed : taken);
     l->samples++;
-    if (l->samples >= ROUND_MIN && l->samples >= l->limit)
+    l->peak = inflight > l->peak ? inflight : l->peak;
+    if (l->samples >= ROUND_MIN && (l->samples >= l->limit || l->samples >= 2 * l->peak))
         end_round(l);
 }
 

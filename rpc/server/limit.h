@@ -23,6 +23,7 @@ struct stint__limit {
     double ratio;         /* taken / needed in the last round, 1 or more */
     double taken, needed; /* the sums of this round */
     uint32_t samples;     /* in this round */
+    uint32_t peak;        /* of inflight, in this round */
 };
 
 /* Begins at `start`, within [least, most]; there is always room for one. */
@@ -30,7 +31,8 @@ void stint__limit_init(struct stint__limit *l, uint32_t least, uint32_t start, u
 
 /* A call ended that took `taken`, of which it needed `needed` (more counts as all of it), while
  * `inflight` calls ran, itself among them. While a limit is not used (inflight under half of it) it
- * stays as it is: what few calls take says nothing about many. */
+ * does not grow: what few calls take says nothing about many. If even those take much longer than
+ * they need, it comes down to them. */
 void stint__limit_sample(struct stint__limit *l, stint_duration taken, stint_duration needed,
                          uint32_t inflight);
 

@@ -37,29 +37,31 @@ void stint__call_watch(stint_call *call)
     if (atomic_load(&call->listed))
         return;
     const char *unwanted = stint__conn_list_call(call);
-    if (unwanted != NULL && stint__call_abandon(call, unwanted))
-        stint__count(&call->server->counters.cancelled);
+    if (unwanted != NULL)
+        stint__call_abandon(call, unwanted);
 }
 
-/* Sheds a call whose time ran out, or that was ended, before its handler could start. */
-static void shed(stint_call *call, stint_code code)
-{
-    static const stint_error expired =
-        STINT__REFUSAL(STINT_DEADLINE_EXCEEDED, STINT_REASON_EXPIRED_IN_QUEUE,
-                       "the deadline passed while the request waited for a worker");
-    struct stint__server_counters *c = &call->server->counters;
-    stint_error cause;
-    stint_ctx_cause(call->own, &cause);
-    if (stint__call_refuse(call, code == STINT_DEADLINE_EXCEEDED ? &expired : &cause))
-        stint__count(code == STINT_DEADLINE_EXCEEDED ? &c->expired_queue
-                     : code == STINT_CANCELLED       ? &c->cancelled
-                                                     : &c->refused_other);
-}
-
-static void refuse(stint_call *call, const stint_error *why)
+static void refuse(stint_call *call, const stint_error *why, enum stint__outcome outcome)
 {
     if (stint__call_refuse(call, why))
-        stint__count(&call->server->counters.refused_other);
+        stint__tell(call->server, call->entry, outcome);
+}
+
+/* Whether it is still to be run: it may have been ended while it waited. Its time was looked at
+ * when it was taken from the queue. */
+static bool is_wanted(stint_call *call)
+{
+    if (atomic_load(&call->server->state) == STINT__SERVER_STOPPED) {
+        /* before stint__server_refuse_all comes to it */
+        refuse(call, &stint__server_stopped, STINT__REFUSED_OTHER);
+        return false;
+    }
+    if (stint_ctx_err(call->own) == STINT_OK)
+        return true;
+    stint_error cause;
+    stint_ctx_cause(call->own, &cause);
+    refuse(call, &cause, STINT__REFUSED_OTHER);
+    return false;
 }
 
 /* Decodes the request and makes an empty reply, both in the arena. NULL and *err on failure. */
@@ -81,34 +83,42 @@ static ProtobufCMessage *decode(stint_call *call, ProtobufCMessage **ret_reply, 
     return req;
 }
 
+/* What the handler's thread spent on a call after it was cancelled. */
+static void count_cpu_after_cancel(stint_call *call)
+{
+    int64_t then = atomic_load(&call->cancelled_cpu);
+    if (then == 0)
+        return;
+    int64_t now = stint__clock_cpu_ns(call->cpu_clock);
+    if (now > then)
+        atomic_fetch_add_explicit(&call->entry->state->cpu_after_cancel, (uint64_t)(now - then),
+                                  memory_order_relaxed);
+}
+
 void stint__call_run(stint_call *call)
 {
+    const struct stint__method_entry *e = call->entry;
     stint_error err;
     ProtobufCMessage *rep = NULL;
-    stint_code code = stint_ctx_err(call->own);
-    if (code != STINT_OK) {
-        shed(call, code);
+    if (!is_wanted(call))
         return;
-    }
-    if (atomic_load(&call->server->state) == STINT__SERVER_STOPPED) {
-        refuse(call, &stint__server_stopped); /* before stint__server_refuse_all comes to it */
-        return;
-    }
     if (call->server->n_interceptors > 0 && stint__server_layers_begin(call, &err) != STINT_OK) {
-        refuse(call, &err);
+        refuse(call, &err, STINT__REFUSED_OTHER);
         return;
     }
     ProtobufCMessage *req = decode(call, &rep, &err);
     if (req == NULL) {
-        refuse(call, &err);
+        refuse(call, &err, STINT__REFUSED_OTHER);
         return;
     }
+    call->cpu_clock = stint__clock_of_thread();
     atomic_store(&call->started, true);
     if (atomic_load(&call->answered))
         return; /* and the answer may say that nothing ran */
-    const struct stint__method_entry *e = call->entry;
-    stint__count(&call->server->counters.executed);
-    code = e->dispatch(e->self, e->ops, call->ctx, req, rep, call);
+    stint__tell(call->server, e, STINT__EXECUTED);
+    stint__tally_add(&e->state->queue, stint_time_sub(call->run_at, call->arrival));
+    stint_code code = e->dispatch(e->self, e->ops, call->ctx, req, rep, call);
+    count_cpu_after_cancel(call);
     if (call->deferred)
         return; /* its ticket answers, whatever the handler returned */
     stint__call_answer(call, code, rep);

@@ -35,6 +35,8 @@ static stint_server_options with_defaults(stint_server_options o)
         o.max_queue = DEFAULT_MAX_QUEUE;
     if (o.max_inflight == 0)
         o.max_inflight = DEFAULT_MAX_INFLIGHT;
+    if (o.max_concurrency == 0)
+        o.max_concurrency = o.max_inflight;
     if (o.max_connections == 0)
         o.max_connections = DEFAULT_CONNECTIONS;
     if (o.max_connection_inflight == 0)
@@ -85,12 +87,9 @@ stint_code stint_server_new(stint_server **ret_server, const stint_server_option
     atomic_init(&s->refs, 1);
     stint__log_init(&s->logger, o.log);
     stint__list_init(&s->conns);
-    stint__list_init(&s->queue.calls);
-    s->queue.max = o.max_queue;
     pthread_mutex_init(&s->mutex, NULL);
-    pthread_mutex_init(&s->queue.mutex, NULL);
     stint__cond_init(&s->changed);
-    stint__cond_init(&s->queue.nonempty);
+    stint__work_init(s);
     *ret_server = s;
     return STINT_OK;
 }
@@ -99,11 +98,10 @@ void stint__server_unref(stint_server *s)
 {
     if (atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) != 1)
         return;
-    pthread_cond_destroy(&s->queue.nonempty);
+    stint__work_fini(s);
     pthread_cond_destroy(&s->changed);
-    pthread_mutex_destroy(&s->queue.mutex);
     pthread_mutex_destroy(&s->mutex);
-    stint__free(s->methods);
+    stint__methods_free(s);
     stint__free(s->acceptors);
     stint__free(s->workers);
     stint__free(s);
@@ -165,43 +163,4 @@ void stint__server_leave(stint_server *s)
     pthread_mutex_lock(&s->mutex);
     pthread_cond_broadcast(&s->changed);
     pthread_mutex_unlock(&s->mutex);
-}
-
-static uint64_t get(const atomic_uint_fast64_t *counter)
-{
-    return atomic_load_explicit(counter, memory_order_relaxed);
-}
-
-void stint_server_stats_get(stint_server *s, stint_server_stats *stats)
-{
-    const struct stint__server_counters *c = &s->counters;
-    stint_server_stats all = {
-        .size = stats->size,
-        .requests = get(&c->requests),
-        .executed = get(&c->executed),
-        .ok = get(&c->ok),
-        .failed = get(&c->failed),
-        .expired_arrival = get(&c->expired_arrival),
-        .expired_queue = get(&c->expired_queue),
-        .refused_full = get(&c->refused_full),
-        .refused_draining = get(&c->refused_draining),
-        .refused_method = get(&c->refused_method),
-        .refused_other = get(&c->refused_other),
-        .cancelled = get(&c->cancelled),
-        .late = get(&c->late),
-        .clamped = get(&c->clamped),
-        .accepted = get(&c->accepted),
-        .inflight = atomic_load(&s->inflight),
-    };
-    size_t n = stint__server_use(s);
-    for (size_t i = 0; i < n; i++) {
-        struct stint__transport_stats t = {0};
-        stint__acceptor_stats(s->acceptors[i], &t);
-        all.malformed += t.malformed;
-        all.connections += t.open;
-        all.refused_connections += t.refused;
-        all.stalled += t.stalled;
-    }
-    stint__server_unuse(s);
-    memcpy(stats, &all, stats->size < sizeof all ? stats->size : sizeof all);
 }

@@ -36,13 +36,62 @@
 #include "arena.h"
 #include "clock.h"
 #include "ctx_internal.h"
+#include "estimate.h"
+#include "limit.h"
 #include "list.h"
 #include "logger.h"
 #include "map.h"
+#include "queue.h"
+#include "tally.h"
+#include "transit.h"
 #include "transport.h"
 
 #define STINT__CALL_ARENA_FIRST 1024 /* bytes inside each call, before its arena mallocs */
-#define STINT__TOMBSTONES       32 /* cancels remembered per connection that came before requests */
+/* The limits on what runs at once stay above one: while one call is answered, the next is on its
+ * way to where the work is done. */
+#define STINT__LIMIT_LEAST 2
+
+#define STINT__TOMBSTONES 32 /* cancels remembered per connection that came before requests */
+
+/* What becomes of requests: counted for the server, and for the method if it is known. */
+enum stint__outcome {
+    STINT__REQUESTS,
+    STINT__ADMITTED,
+    STINT__EXECUTED,
+    STINT__ANSWERED_OK,
+    STINT__FAILED,
+    STINT__EXPIRED_ARRIVAL,
+    STINT__INSUFFICIENT_ARRIVAL,
+    STINT__EXPIRED_QUEUE,
+    STINT__INSUFFICIENT_QUEUE,
+    STINT__REFUSED_FULL,
+    STINT__DISPLACED,
+    STINT__REFUSED_DRAINING,
+    STINT__REFUSED_OTHER,
+    STINT__PROBES,
+    STINT__CANCELLED_QUEUE,
+    STINT__CANCELLED_HANDLER,
+    STINT__LATE,
+    STINT__OUTCOMES,
+};
+
+typedef atomic_uint_fast64_t stint__outcomes[STINT__OUTCOMES];
+
+/* One method as this server has come to know it. */
+struct stint__method_state {
+    stint__outcomes outcomes;
+    atomic_uint_fast64_t short_of_time;    /* calls with less time than needed: see admission.c */
+    atomic_uint_fast64_t cpu_after_cancel; /* in nanoseconds */
+    struct stint__tally queue, run;
+
+    pthread_mutex_t mutex; /* guards the estimate */
+    struct stint__estimate estimate;
+    atomic_int_fast64_t needed;     /* the estimate, for those who look without the lock, */
+    atomic_int_fast64_t learned_at; /* and when it was last added to */
+
+    struct stint__lane lane;   /* [work] */
+    struct stint__limit limit; /* [work] */
+};
 
 struct stint__method_entry {
     const stint_method *method;
@@ -50,12 +99,12 @@ struct stint__method_entry {
     stint_dispatch_fn dispatch;
     const void *ops;
     void *self;
+    struct stint__method_state *state; /* owned */
 };
 
 struct stint__server_counters {
-    atomic_uint_fast64_t requests, executed, ok, failed, expired_arrival, expired_queue,
-        refused_full, refused_draining, refused_method, refused_other, cancelled, late, clamped,
-        accepted;
+    stint__outcomes outcomes;
+    atomic_uint_fast64_t refused_method, clamped, accepted;
 };
 
 enum stint__server_state {
@@ -68,13 +117,16 @@ enum stint__server_state {
 /* How far a stop has come in taking the server apart: see end.c. */
 enum stint__server_end { STINT__END_NOT_BEGUN, STINT__END_BEGUN, STINT__END_DONE };
 
-/* Calls that wait for a worker, oldest first. */
-struct stint__queue {
+/* Calls that wait for a worker, and what regulates how many run. The mutex guards all of it, and
+ * what is marked [work]. */
+struct stint__work {
     pthread_mutex_t mutex;
-    pthread_cond_t nonempty;
-    struct stint__list calls;
-    uint32_t length, max;
-    uint32_t idle; /* workers that wait */
+    pthread_cond_t ready;
+    struct stint__queue queue;
+    struct stint__limit limit; /* of all methods together */
+    struct stint__timer sweep; /* gives up what no worker has taken in time, */
+    stint_time sweep_at;       /* at this time; INT64_MAX ns: not armed */
+    uint32_t idle;             /* workers that wait */
     bool closed;
 };
 
@@ -97,7 +149,7 @@ struct stint_server {
     pthread_t *workers;
     uint32_t n_workers;
 
-    struct stint__queue queue;
+    struct stint__work work;
 
     pthread_mutex_t mutex;
     pthread_cond_t changed;
@@ -118,6 +170,8 @@ struct stint__server_conn {
     uint64_t tombstones[STINT__TOMBSTONES];
     unsigned n_tombstones, next_tombstone;
     bool gone;
+    /* For the thread that delivers what was read: one at a time. */
+    struct stint__transit transit;
     atomic_uint refs; /* the connection until it is closed, and each call's memory */
 };
 
@@ -135,6 +189,10 @@ struct stint_call {
     stint_ctx *own;       /* what arrival made: cancelled with the call */
     const stint_ctx *ctx; /* what the handler sees: own, or what interceptors derived; not a ref */
     stint_time arrival, deadline; /* the caller's deadline, not yet less the reserve */
+    stint_time handler_deadline;  /* less the reserve */
+    stint_duration transit;       /* how long the request was under way, as far as is known */
+    stint_time run_at;            /* when its handler was about to run; 0: not yet */
+    stint_duration taken, needed; /* by the handler, once it has answered; see learn.c */
     uint64_t call_id, key;
     struct stint__slice payload; /* in `payload_owner`, in the arena, or (running where it was read)
                                     in the transport's buffer */
@@ -146,10 +204,14 @@ struct stint_call {
     atomic_uint refs;
     atomic_bool answered, started;
     atomic_bool listed; /* in the connection's list; written under its mutex */
-    bool deferred;
-    bool admitted;             /* counts in server->admitted; written by whoever answers */
-    struct stint__timer timer; /* the handler's deadline, of a deferred call */
-    struct stint__list queue_link, conn_link;
+    atomic_bool deferred;
+    atomic_bool occupies; /* counts as running in the queue */
+    clockid_t cpu_clock;  /* of the thread that runs the handler; set before `started` */
+    atomic_int_fast64_t cancelled_cpu; /* its reading when the call was cancelled; 0: it was not */
+    bool admitted;                     /* counts in server->admitted; written by whoever answers */
+    struct stint__timer timer;         /* the handler's deadline, of a deferred call */
+    struct stint__waiter waiter;
+    struct stint__list conn_link;
     struct stint__server_layer *layers;
     atomic_int layers_state; /* see layers.c */
     bool spoken;             /* the handler answers: what it attached goes with the reply */
@@ -163,7 +225,58 @@ static inline void stint__count(atomic_uint_fast64_t *counter)
     atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
 }
 
+/* Counts an outcome for the server, and for the method (NULL: not known). */
+static inline void stint__tell(stint_server *s, const struct stint__method_entry *entry,
+                               enum stint__outcome outcome)
+{
+    stint__count(&s->counters.outcomes[outcome]);
+    if (entry != NULL)
+        stint__count(&entry->state->outcomes[outcome]);
+}
+
+/* ---- admission.c: what a request has left, and whether that is enough ---- */
+
+/* What is known about a request before there is a call. */
+struct stint__arrival {
+    stint_server *server;
+    struct stint__server_conn *sc;
+    struct stint__conn *conn;
+    const struct stint__reply_to *to;
+    const struct stint__incoming *in;
+    const struct stint__method_entry *entry; /* NULL: not known yet */
+    stint_time now;
+    stint_time deadline, handler_deadline; /* see stint_call */
+    stint_duration transit;
+    bool probe;
+};
+
+/* Finds out when the request has to be answered; needs the method. */
+void stint__arrival_set_times(struct stint__arrival *a);
+
+/* Whether there is too little time for it: fills *why. A call that is let in although there is, to
+ * learn whether there is still, becomes a probe. */
+bool stint__arrival_lacks_time(struct stint__arrival *a, stint_error *why);
+
+/* When the call must have been given to its handler; to be passed to the queue. */
+stint_time stint__call_due(const stint_call *call, bool probe);
+
+/* Why a call that waited is given up now, and how that counts. */
+enum stint__outcome stint__call_given_up(const stint_call *call, stint_time now, stint_error *why);
+
+/* What a client is asked to wait when there is no room. */
+stint_duration stint__server_pushback(stint_server *s);
+
+/* ---- learn.c: what calls of a method need ---- */
+
+/* The time that calls of the method need, as far as is known; 0: it is not. */
+stint_duration stint__method_needs(const struct stint__method_entry *entry, stint_time now);
+
+/* The handler has answered with `code`: sets call->taken and call->needed, and learns from them. */
+void stint__call_learn(stint_call *call, stint_code code, stint_time now);
+
 /* ---- methods.c ---- */
+
+void stint__methods_free(stint_server *s);
 
 const struct stint__method_entry *stint__method_find(const stint_server *s,
                                                      struct stint__slice path);
@@ -209,21 +322,26 @@ void stint__call_unref(stint_call *call);
     }
 
 /* Answers a request that never became a call. */
-void stint__refuse_request(struct stint__conn *conn, const struct stint__reply_to *to,
-                           uint64_t call_id, const stint_error *why);
+void stint__refuse_request(const struct stint__arrival *a, const stint_error *why);
 
 /* Each of these answers the call if nobody has yet; true if it was this one. The last two are for
  * others than its handler: its context ends with that cause before anybody hears of it, and
- * not_executed is what is so. */
+ * not_executed is what is so. The last one counts it as cancelled. */
 bool stint__call_answer(stint_call *call, stint_code code, const ProtobufCMessage *rep);
 bool stint__call_refuse(stint_call *call, const stint_error *why);
 bool stint__call_abandon(stint_call *call, const char *why); /* nobody waits for the answer */
 
 /* ---- workers.c ---- */
 
+void stint__work_init(stint_server *s);
+void stint__work_fini(stint_server *s);
 stint_code stint__workers_start(stint_server *s, stint_error *err);
-/* False: the queue is full or closed. */
-bool stint__queue_push(stint_server *s, stint_call *call);
+/* Puts the call, with its reference, into the queue. Other than OK: it could not be, *err says why,
+ * and the reference is still the caller's. */
+stint_code stint__work_push(stint_call *call, bool probe, stint_error *err);
+/* The call was answered: it need not wait any longer, if it did; and if it was deferred, it does
+ * not run any longer. */
+void stint__work_forget(stint_call *call);
 /* Marks this thread as one of the server's (NULL: of none); returns whose it was before. */
 const stint_server *stint__work_for(const stint_server *s);
 bool stint__is_worker_of(const stint_server *s);

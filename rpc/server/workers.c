@@ -1,11 +1,17 @@
-/* workers.c - the queue of calls and the threads that run them.
+/* workers.c - the threads that run calls, and the queue (queue.h) that they take them from.
  *
- * The queue's mutex guards everything in it. One waiter is woken for one call, and none when all
- * workers are busy: they look again before they sleep. */
+ * The work's mutex guards the queue and the limits. One worker is woken for one call, and none when
+ * all are busy: they look again before they sleep. Whoever takes something out of the queue has its
+ * reference, and answers it without the mutex.
+ *
+ * A call that waits is given up when what is left is less than it needs: by the worker that comes
+ * next, or, if all are busy for longer, by the sweep timer. */
 #include <signal.h>
 
 #include "alloc.h"
 #include "server_internal.h"
+
+#define SWEEP_SLACK STINT_MS(1) /* workers come first: they do it without waking a thread */
 
 /* The server that this thread works for. At file scope because a handler that calls the server does
  * not say who it is. */
@@ -23,46 +29,241 @@ bool stint__is_worker_of(const stint_server *s)
     return employer == s;
 }
 
-bool stint__queue_push(stint_server *s, stint_call *call)
+static stint_call *call_of(struct stint__waiter *w)
 {
-    struct stint__queue *q = &s->queue;
-    pthread_mutex_lock(&q->mutex);
-    bool ok = !q->closed && q->length < q->max;
-    if (ok) {
-        stint__list_push_back(&q->calls, &call->queue_link);
-        q->length++;
-    }
-    bool wake = ok && q->idle > 0;
-    pthread_mutex_unlock(&q->mutex);
-    if (wake)
-        pthread_cond_signal(&q->nonempty);
-    return ok;
+    return w != NULL ? STINT__CONTAINER_OF(w, stint_call, waiter) : NULL;
 }
 
-/* The next call; NULL when the queue is closed and empty. */
-static stint_call *queue_pop(struct stint__queue *q)
+/* ---- what waits too long ---- */
+
+/* Takes out what is to be given up. */
+static void take_due_locked(struct stint__work *work, stint_time now, struct stint__list *given_up)
 {
-    pthread_mutex_lock(&q->mutex);
-    while (stint__list_empty(&q->calls) && !q->closed) {
-        q->idle++;
-        pthread_cond_wait(&q->nonempty, &q->mutex);
-        q->idle--;
+    struct stint__waiter *w;
+    while ((w = stint__queue_take_due(&work->queue, now)) != NULL)
+        stint__list_push_back(given_up, &w->link);
+}
+
+static void give_up(struct stint__list *given_up, stint_time now)
+{
+    struct stint__list *link;
+    while ((link = stint__list_pop_front(given_up)) != NULL) {
+        stint_call *call = call_of(STINT__CONTAINER_OF(link, struct stint__waiter, link));
+        stint_error why;
+        enum stint__outcome outcome = stint__call_given_up(call, now, &why);
+        if (stint__call_refuse(call, &why))
+            stint__tell(call->server, call->entry, outcome);
+        stint__call_unref(call);
     }
-    struct stint__list *link = stint__list_pop_front(&q->calls);
-    if (link != NULL)
-        q->length--;
-    pthread_mutex_unlock(&q->mutex);
-    return link != NULL ? STINT__CONTAINER_OF(link, stint_call, queue_link) : NULL;
+}
+
+/* Sees to it that somebody looks when the soonest is due. Out of memory for a timer: the workers
+ * still do. */
+static void set_sweep_locked(struct stint__work *work)
+{
+    stint_time due;
+    if (work->closed || !stint__queue_next_due(&work->queue, &due))
+        return;
+    due = stint_time_add(due, SWEEP_SLACK);
+    if (stint_time_before(due, work->sweep_at) && stint__timer_arm(&work->sweep, due))
+        work->sweep_at = due;
+}
+
+static void on_sweep(struct stint__timer *t)
+{
+    struct stint__work *work = STINT__CONTAINER_OF(t, struct stint__work, sweep);
+    struct stint__list given_up;
+    stint__list_init(&given_up);
+    stint_time now = stint_now();
+    pthread_mutex_lock(&work->mutex);
+    work->sweep_at = (stint_time){INT64_MAX};
+    take_due_locked(work, now, &given_up);
+    set_sweep_locked(work);
+    pthread_mutex_unlock(&work->mutex);
+    stint__transport_enter(); /* an interceptor's end must not wait here either */
+    give_up(&given_up, now);
+    stint__transport_leave();
+}
+
+/* ---- into the queue ---- */
+
+/* One that is given up for a call that found the queue full, or NULL. */
+static void displace(stint_call *call)
+{
+    static const stint_error displaced =
+        STINT__REFUSAL(STINT_RESOURCE_EXHAUSTED, STINT_REASON_QUEUE_FULL,
+                       "displaced from a full queue by a more critical or a newer call");
+    stint_error why = displaced;
+    why.pushback = stint__server_pushback(call->server);
+    if (stint__call_refuse(call, &why))
+        stint__tell(call->server, call->entry, STINT__DISPLACED);
+    stint__call_unref(call);
+}
+
+static enum stint__push push_locked(struct stint__work *work, stint_call *call, stint_time now,
+                                    stint_call **ret_displaced)
+{
+    struct stint__waiter *w = &call->waiter;
+    /* Whoever answers a call looks for it in here afterwards, with the mutex. */
+    if (work->closed || atomic_load(&call->answered))
+        return STINT__PUSH_FULL;
+    enum stint__push result = stint__queue_push(&work->queue, w, now);
+    if (result == STINT__PUSH_FULL) {
+        *ret_displaced = call_of(stint__queue_make_room(&work->queue, w->level));
+        if (*ret_displaced != NULL)
+            result = stint__queue_push(&work->queue, w, now);
+    }
+    if (result == STINT__PUSH_DONE)
+        set_sweep_locked(work);
+    return result;
+}
+
+stint_code stint__work_push(stint_call *call, bool probe, stint_error *err)
+{
+    struct stint__work *work = &call->server->work;
+    stint_call *displaced = NULL;
+    call->waiter.due.when = stint__call_due(call, probe);
+    pthread_mutex_lock(&work->mutex);
+    enum stint__push result = push_locked(work, call, call->arrival, &displaced);
+    bool wake = result == STINT__PUSH_DONE && work->idle > 0;
+    pthread_mutex_unlock(&work->mutex);
+    if (wake)
+        pthread_cond_signal(&work->ready);
+    if (displaced != NULL)
+        displace(displaced);
+    if (result == STINT__PUSH_DONE)
+        return STINT_OK;
+    bool full = result == STINT__PUSH_FULL; /* or it was answered: then this is not sent */
+    stint_error_set(err, STINT_RESOURCE_EXHAUSTED,
+                    full ? "too many calls wait for a worker" : "the server is out of memory");
+    if (full) {
+        err->reason = STINT_REASON_QUEUE_FULL;
+        err->pushback = stint__server_pushback(call->server);
+    }
+    return STINT_RESOURCE_EXHAUSTED;
+}
+
+/* ---- out of it ---- */
+
+/* Lets the limits learn from a call that has run. */
+static void sample_limits_locked(struct stint__work *work, const stint_call *call)
+{
+    struct stint__method_state *m = call->entry->state;
+    if (call->taken == 0)
+        return; /* it ended in another way than by its handler's answer */
+    stint__limit_sample(&m->limit, call->taken, call->needed, m->lane.running);
+    stint__limit_sample(&work->limit, call->taken, call->needed, work->queue.running);
+    m->lane.limit = stint__limit_get(&m->limit);
+    work->queue.limit = stint__limit_get(&work->limit);
+}
+
+/* A call that was taken does not run any more. `sample`: this thread answered it, or saw its
+ * handler return. */
+static void done_locked(struct stint__work *work, stint_call *call, bool sample)
+{
+    if (!atomic_exchange(&call->occupies, false))
+        return;
+    if (sample)
+        sample_limits_locked(work, call);
+    stint__queue_done(&work->queue, &call->entry->state->lane);
+}
+
+void stint__work_forget(stint_call *call)
+{
+    struct stint__work *work = &call->server->work;
+    if (call->waiter.lane == NULL)
+        return; /* it runs where it was read */
+    bool deferred = atomic_load(&call->deferred);
+    if (atomic_load(&call->occupies) && !deferred)
+        return; /* until its handler returns */
+    bool wake = false;
+    pthread_mutex_lock(&work->mutex);
+    bool queued = call->waiter.queued;
+    stint__queue_remove(&work->queue, &call->waiter);
+    if (deferred) {
+        done_locked(work, call, true);
+        wake = work->idle > 0 && work->queue.length > 0;
+    }
+    pthread_mutex_unlock(&work->mutex);
+    if (wake)
+        pthread_cond_signal(&work->ready);
+    if (queued)
+        stint__call_unref(call);
+}
+
+/* What a worker has to do next: calls to give up, and one to run. */
+struct turn {
+    stint_time now;
+    struct stint__list given_up;
+    stint_call *call; /* NULL: none yet */
+};
+
+/* False: there is nothing to do now. */
+static bool find_turn_locked(struct stint__work *work, struct turn *t)
+{
+    t->now = stint_now();
+    take_due_locked(work, t->now, &t->given_up);
+    t->call = call_of(stint__queue_take(&work->queue, t->now));
+    if (t->call != NULL)
+        atomic_store(&t->call->occupies, true);
+    return t->call != NULL || !stint__list_empty(&t->given_up);
+}
+
+/* Whether another worker should look, too: a limit may have risen by more than one. */
+static bool is_more_to_do_locked(const struct stint__work *work)
+{
+    return work->idle > 0 && work->queue.length > 0 && work->queue.running < work->queue.limit;
+}
+
+/* Waits for something to do. `done` (may be NULL), what was done before, is released. False: there
+ * will be nothing more. */
+static bool next_turn(struct stint__work *work, stint_call *done, struct turn *t)
+{
+    stint__list_init(&t->given_up);
+    pthread_mutex_lock(&work->mutex);
+    if (done != NULL)
+        done_locked(work, done, !atomic_load(&done->deferred));
+    bool found = find_turn_locked(work, t);
+    if (!found && done != NULL) {
+        /* Not kept while asleep. */
+        pthread_mutex_unlock(&work->mutex);
+        stint__call_unref(done);
+        done = NULL;
+        pthread_mutex_lock(&work->mutex);
+        found = find_turn_locked(work, t);
+    }
+    while (!found && !work->closed) {
+        work->idle++;
+        pthread_cond_wait(&work->ready, &work->mutex);
+        work->idle--;
+        found = find_turn_locked(work, t);
+    }
+    bool wake = found && is_more_to_do_locked(work);
+    pthread_mutex_unlock(&work->mutex);
+    if (wake)
+        pthread_cond_signal(&work->ready);
+    if (done != NULL)
+        stint__call_unref(done);
+    return found;
 }
 
 static void *worker(void *arg)
 {
     stint_server *s = arg;
-    stint_call *call;
+    stint_call *done = NULL;
+    struct turn t;
     stint__work_for(s);
-    while ((call = queue_pop(&s->queue)) != NULL) {
-        stint__call_run(call);
-        stint__call_unref(call);
+    while (next_turn(&s->work, done, &t)) {
+        done = t.call;
+        give_up(&t.given_up, t.now);
+        if (done == NULL)
+            continue;
+        done->run_at = t.now;
+        stint__call_run(done);
+        if (atomic_load(&done->deferred) && !atomic_load(&done->answered)) {
+            stint__call_unref(done); /* runs until it is answered */
+            done = NULL;
+        }
     }
     return NULL;
 }
@@ -76,6 +277,25 @@ bool stint__thread_start(pthread_t *ret, void *(*fn)(void *arg), void *arg)
     int failed = pthread_create(ret, NULL, fn, arg);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return failed == 0;
+}
+
+void stint__work_init(stint_server *s)
+{
+    struct stint__work *work = &s->work;
+    uint32_t most = s->opts.max_concurrency;
+    pthread_mutex_init(&work->mutex, NULL);
+    stint__cond_init(&work->ready);
+    stint__queue_init(&work->queue, s->opts.max_queue, most, stint_now());
+    stint__limit_init(&work->limit, STINT__LIMIT_LEAST, most, most);
+    stint__timer_init(&work->sweep, on_sweep);
+    work->sweep_at = (stint_time){INT64_MAX};
+}
+
+void stint__work_fini(stint_server *s)
+{
+    stint__queue_fini(&s->work.queue);
+    pthread_cond_destroy(&s->work.ready);
+    pthread_mutex_destroy(&s->work.mutex);
 }
 
 stint_code stint__workers_start(stint_server *s, stint_error *err)
@@ -96,11 +316,12 @@ stint_code stint__workers_start(stint_server *s, stint_error *err)
 
 void stint__workers_stop(stint_server *s)
 {
-    struct stint__queue *q = &s->queue;
-    pthread_mutex_lock(&q->mutex);
-    q->closed = true;
-    pthread_cond_broadcast(&q->nonempty);
-    pthread_mutex_unlock(&q->mutex);
+    struct stint__work *work = &s->work;
+    pthread_mutex_lock(&work->mutex);
+    work->closed = true;
+    pthread_cond_broadcast(&work->ready);
+    pthread_mutex_unlock(&work->mutex);
+    stint__timer_disarm_wait(&work->sweep);
     for (uint32_t i = 0; i < s->n_workers; i++)
         pthread_join(s->workers[i], NULL);
     s->n_workers = 0;

@@ -130,6 +130,7 @@ static struct writer encode(struct writer w, const struct stint__envelope *e)
     w = put_uint(w, 14, e->max_message != 0, e->max_message);
     if (e->metadata != NULL)
         w = put_metadata(w, e->metadata);
+    w = put_uint(w, 17, e->probe, 1);
     w = put_uint(w, 20, e->code != 0, e->code);
     w = put_slice(w, 21, e->message);
     w = put_slice(w, 22, e->details);
@@ -196,6 +197,7 @@ static const struct spec specs[PAYLOAD + 1] = {
     [13] = SPEC(boot_domain, I64, UINT64, 0),
     [14] = SPEC(max_message, VARINT, UINT64, 0),
     [METADATA] = SPEC(metadata, LEN, ENTRY, 0),
+    [17] = SPEC(probe, VARINT, BOOL, 0),
     [20] = SPEC(code, VARINT, UINT32, 0),
     [21] = SPEC(message, LEN, TEXT, STINT__MESSAGE_MAX),
     [22] = SPEC(details, LEN, BYTES, STINT__DETAILS_MAX),

@@ -59,6 +59,7 @@ struct stint__envelope {
     uint32_t hop, attempt, criticality;
     uint64_t sent_boottime_ns, boot_domain; /* 0: absent */
     uint64_t max_message;                   /* 0: absent */
+    bool probe;
 
     /* Metadata: to encode, a list; decoded, a count and the bytes to walk. */
     const stint_metadata *metadata;

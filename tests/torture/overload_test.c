@@ -104,14 +104,15 @@ static void check_books(const stint_server_stats *s, const stint_channel_stats *
     assert_int_equal(c->ok, atomic_load(&books.by_code[STINT_OK]));
     assert_int_equal(c->ok + c->failed, c->calls);
     assert_int_equal(s->executed, atomic_load(&books.executed));
-    assert_int_equal(s->requests, s->executed + s->expired_arrival + s->expired_queue +
-                                      s->refused_full + s->refused_draining + s->refused_method +
-                                      s->refused_other);
+    assert_int_equal(s->requests, s->executed + s->expired_arrival + s->insufficient_arrival +
+                                      s->expired_queue + s->insufficient_queue + s->refused_full +
+                                      s->refused_draining + s->refused_method + s->refused_other);
     assert_int_equal(s->executed, s->ok + s->failed);
     assert_int_equal(s->cancelled, 0);
     assert_true(c->ok <= s->ok);
     assert_true(c->ok > 0);
-    assert_true(s->expired_queue + s->refused_full > 0);
+    assert_true(
+        s->expired_queue + s->insufficient_queue + s->insufficient_arrival + s->refused_full > 0);
 }
 
 static void ten_times_too_much(void **state)

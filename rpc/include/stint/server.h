@@ -14,6 +14,7 @@
 
 #include <stint/ctx.h>
 #include <stint/handler.h>
+#include <stint/histogram.h>
 #include <stint/interceptor.h>
 #include <stint/log.h>
 #include <stint/service.h>
@@ -43,6 +44,9 @@ typedef struct stint_server_options {
     uint32_t max_connections; /* on each URL at once; further ones are closed; default 4096. Not on
                                  stock NNG sockets (inproc, ws, nng+tcp, nng+ipc). */
     uint32_t max_connection_inflight; /* of max_inflight, for one connection; default 4096 */
+    uint32_t max_concurrency; /* calls that run at once, deferred ones included, of each method and
+                                 of all together: the most that the limits, which adapt, may rise
+                                 to; default: max_inflight */
 } stint_server_options;
 
 #define STINT_SERVER_OPTIONS(...) STINT_TEMPORARY(stint_server_options, __VA_ARGS__)
@@ -115,10 +119,52 @@ typedef struct stint_server_stats {
     uint64_t accepted;            /* connections ever */
     uint64_t refused_connections; /* over max_connections */
     uint64_t stalled; /* connections closed because their client did not read its replies */
+    uint64_t insufficient_arrival; /* shed: less left when read than it needs, with the wait */
+    uint64_t insufficient_queue;   /* shed: less left after waiting than it needs */
+    uint64_t probes;               /* let in although, to learn whether it is still so */
 } stint_server_stats;
 
 /* A snapshot of the counters. Thread-safe. */
 STINT_API void stint_server_stats_get(stint_server *s, stint_server_stats *stats);
+
+/* One method: what became of its requests, what it needs, and how long it waits and runs. */
+typedef struct stint_method_stats {
+    size_t size;                   /* set by the caller to sizeof(stint_method_stats) */
+    uint64_t requests;             /* read; the next ones say what became of them */
+    uint64_t admitted;             /* let in: queued, or run where they were read */
+    uint64_t executed;             /* handlers that ran */
+    uint64_t ok;                   /* answered OK */
+    uint64_t failed;               /* handlers that answered otherwise */
+    uint64_t expired_arrival;      /* shed on arrival: no time left, that on the way counted */
+    uint64_t insufficient_arrival; /* shed on arrival: less left than it needs, with the wait */
+    uint64_t expired_queue;        /* shed after waiting: no time left */
+    uint64_t insufficient_queue;   /* shed after waiting: less left than it needs */
+    uint64_t refused_full;         /* found the queue, the server or its connection full */
+    uint64_t displaced;            /* left a full queue for a more critical or a newer call */
+    uint64_t refused_draining;
+    uint64_t refused_other;   /* by an interceptor, or a request that does not decode */
+    uint64_t probes;          /* admitted with too little time, to learn whether it is too little */
+    uint64_t cancelled_queue; /* by the caller, or with its connection, before they ran */
+    uint64_t cancelled_handler;      /* and while they ran */
+    uint64_t late;                   /* handlers that finished after the deadline */
+    stint_duration cpu_after_cancel; /* CPU time of handlers that went on all the same */
+    stint_duration needed;           /* what a call needs, as callers are told; 0: not known yet */
+    uint32_t waiting;                /* now, for a worker */
+    uint32_t running;                /* now; short methods aside */
+    uint32_t limit;                  /* of those, now */
+    stint_histogram queue;           /* from arrival until the handler ran */
+    stint_histogram run;             /* handlers, from then until they answered */
+} stint_method_stats;
+
+/* The path of method i in no particular order, or NULL; owned by the service. For s that has
+ * started. */
+STINT_API const char *stint_server_method(const stint_server *s, size_t i);
+
+/* A snapshot of one method's counters. Thread-safe. Errors: NOT_FOUND (no such method; *stats is
+ * untouched). */
+STINT_API STINT_NODISCARD stint_code stint_server_method_stats_get(stint_server *s,
+                                                                   const char *path,
+                                                                   stint_method_stats *stats);
 
 STINT_END_DECLS
 

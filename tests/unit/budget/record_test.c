@@ -11,7 +11,7 @@
 static stint_ctx *served(void)
 {
     stint_request_info info = stint_request_info_new();
-    return stint__ctx_new_call((stint_time){INT64_MAX}, &info, 0);
+    return stint__ctx_new_call((stint_time){INT64_MAX}, &info, 0, false);
 }
 
 static stint_time at(stint_duration since_start)

@@ -9,7 +9,7 @@ static const stint_time far = {INT64_MAX};
 static stint_ctx *served(void)
 {
     stint_request_info info = stint_request_info_new();
-    return stint__ctx_new_call(far, &info, 0);
+    return stint__ctx_new_call(far, &info, 0, false);
 }
 
 /* True if nothing is under way: then a call of ten that needed three has waited seven. */

@@ -41,7 +41,7 @@ static void what_is_no_level_changes_nothing(void **state)
 static stint_criticality level_of_call(uint32_t number)
 {
     stint_request_info info = {.hop = 1};
-    stint_ctx *call = stint__ctx_new_call((stint_time){START + 100}, &info, number);
+    stint_ctx *call = stint__ctx_new_call((stint_time){START + 100}, &info, number, false);
     stint_criticality level = stint_ctx_criticality(call);
     stint_ctx *raised = stint_ctx_with_criticality(call, STINT_CRITICALITY_CRITICAL_PLUS);
     assert_int_equal(stint_ctx_criticality(raised), level); /* no hop raises it */
@@ -73,8 +73,8 @@ static void a_slot_is_emptied_with_the_context_of_its_call(void **state)
     int one = 1;
     stint_request_info info = {.hop = 1};
     assert_null(stint__ctx_slot(stint_ctx_background()));
-    stint_ctx *empty = stint__ctx_new_call((stint_time){START + 100}, &info, 0);
-    stint_ctx *call = stint__ctx_new_call((stint_time){START + 100}, &info, 0);
+    stint_ctx *empty = stint__ctx_new_call((stint_time){START + 100}, &info, 0, false);
+    stint_ctx *call = stint__ctx_new_call((stint_time){START + 100}, &info, 0, false);
     stint_ctx *below = stint_ctx_with_request_info(call, &info);
     struct stint__slot *slot = stint__ctx_slot(below);
     assert_ptr_equal(slot, stint__ctx_slot(call));

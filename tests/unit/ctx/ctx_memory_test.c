@@ -71,7 +71,7 @@ static void use_everything(void)
     }
     enum { COUNT = 9 };
     stint_ctx *c[COUNT];
-    c[0] = stint__ctx_new_call((stint_time){START + 100}, &info, 0);
+    c[0] = stint__ctx_new_call((stint_time){START + 100}, &info, 0, false);
     c[1] = stint_ctx_with_cancel(c[0]);
     c[2] = stint_ctx_with_value(c[1], &key, &value, NULL);
     c[3] = stint_ctx_with_timeout(c[2], 50);

@@ -262,7 +262,7 @@ static void a_call_is_a_root_with_deadline_and_info(void **state)
 {
     (void)state;
     stint_request_info info = stint_request_info_new();
-    stint_ctx *call = stint__ctx_new_call((stint_time){START + 100}, &info, 0);
+    stint_ctx *call = stint__ctx_new_call((stint_time){START + 100}, &info, 0, false);
     assert_int_equal(stint_ctx_live_count(), 1);
     assert_int_equal(deadline_of(call), START + 100);
     assert_string_equal(stint_ctx_request_info(call)->request_id, info.request_id);

@@ -48,7 +48,7 @@ static void check_request_id(const char *bytes, size_t n, bool valid)
     stint_request_info info = {.trace_id = {1}};
     memcpy(info.request_id, bytes, n);
     stint_ctx *ctx = stint_ctx_with_request_info(stint_ctx_background(), &info);
-    stint_ctx *call = stint__ctx_new_call((stint_time){START + 1}, &info, 0);
+    stint_ctx *call = stint__ctx_new_call((stint_time){START + 1}, &info, 0, false);
     assert_string_equal(stint_ctx_request_info(ctx)->request_id, valid ? bytes : "");
     assert_string_equal(stint_ctx_request_info(call)->request_id, valid ? bytes : "");
     assert_int_equal(stint_ctx_request_info(ctx)->trace_id[0], 1); /* the rest is kept */

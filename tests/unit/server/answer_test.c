@@ -179,7 +179,10 @@ static void who_cannot_be_told_loses_the_connection(void **state)
         STINT__REFUSAL(STINT_UNAVAILABLE, STINT_REASON_DRAINING, "not now");
     struct barren conn = {.base.ops = &ops};
     const struct stint__reply_to to = {0};
-    stint__refuse_request((struct stint__conn *)(void *)&conn, &to, 1, &why);
+    const struct stint__incoming in = {.env = {.call_id = 1}};
+    const struct stint__arrival a = {
+        .conn = (struct stint__conn *)(void *)&conn, .to = &to, .in = &in};
+    stint__refuse_request(&a, &why);
     assert_int_equal(conn.dropped, 1);
     assert_int_equal(conn.failed, 1);
 }

@@ -1,0 +1,156 @@
+/* admission.c - what a request has left, and whether that is enough.
+ *
+ * Looked at three times: on arrival, before a call is made of it; when a worker would take it; and
+ * by the queue itself, for what no worker takes. What is left is the caller's budget less the time
+ * the frame was under way and less a reserve for the reply; what is needed is learned (learn.c) or
+ * declared (the method's minimum), and on arrival the wait in the queue comes to it.
+ *
+ * Of the calls that have too little for what is known, one in PROBE_ONE_IN is let in all the same:
+ * otherwise an estimate that was right once could never be corrected. */
+#include "server_internal.h"
+
+#define RESERVE_SHARE 50 /* the default reply reserve: this part of the budget, */
+#define RESERVE_MAX   STINT_MS(1)
+#define PROBE_ONE_IN  100
+#define PUSHBACK_MIN  STINT_MS(1)
+#define PUSHBACK_MAX  STINT_SECONDS(1)
+
+#define MS(d) ((double)(d) / 1e6)
+
+/* ---- what is left ---- */
+
+static stint_duration budget_of(const struct stint__arrival *a)
+{
+    const struct stint__envelope *e = &a->in->env;
+    stint_duration most = a->server->opts.max_timeout;
+    if (e->has_budget && e->budget_us <= (uint64_t)(most / 1000))
+        return STINT_US(e->budget_us);
+    if (e->has_budget)
+        stint__count(&a->server->counters.clamped);
+    return most;
+}
+
+static stint_duration reserve_of(const struct stint__arrival *a, stint_duration budget)
+{
+    stint_duration own = a->server->opts.reply_reserve;
+    if (own == 0)
+        own = budget / RESERVE_SHARE < RESERVE_MAX ? budget / RESERVE_SHARE : RESERVE_MAX;
+    stint_duration declared = a->entry->method->reserve;
+    return declared > own ? declared : own > 0 ? own : 0;
+}
+
+/* How long the frame was in buffers before its bytes were read. */
+static stint_duration transit_of(const struct stint__arrival *a, stint_duration budget)
+{
+    const struct stint__envelope *e = &a->in->env;
+    if (e->sent_boottime_ns == 0 || e->sent_boottime_ns > INT64_MAX || a->sc == NULL)
+        return 0;
+    int64_t read = stint__clock_boottime_ns() - stint_time_sub(a->now, a->in->read_at);
+    bool same = e->boot_domain != 0 && e->boot_domain == stint__clock_boot_domain();
+    return stint__transit_of(&a->sc->transit, (int64_t)e->sent_boottime_ns, read, same, budget,
+                             a->now);
+}
+
+void stint__arrival_set_times(struct stint__arrival *a)
+{
+    stint_duration budget = budget_of(a);
+    a->transit = transit_of(a, budget);
+    a->deadline = stint_time_add(a->in->read_at, budget - a->transit);
+    a->handler_deadline = stint_time_add(a->deadline, -reserve_of(a, budget));
+}
+
+/* ---- whether it is enough ---- */
+
+static stint_duration needed_by(const struct stint__method_entry *entry, stint_time now)
+{
+    stint_duration needed = stint__method_needs(entry, now);
+    return needed > entry->method->minimum ? needed : entry->method->minimum;
+}
+
+/* Whether this call, which has too little time for what is known, is to find out. */
+static bool is_probe(struct stint__arrival *a)
+{
+    struct stint__method_state *m = a->entry->state;
+    bool chosen =
+        a->in->env.probe ||
+        atomic_fetch_add_explicit(&m->short_of_time, 1, memory_order_relaxed) % PROBE_ONE_IN == 0;
+    /* What is declared is not in question. */
+    stint_duration left = stint_time_sub(a->handler_deadline, a->now);
+    return chosen && left > a->entry->method->minimum;
+}
+
+static void say_insufficient(stint_error *why, stint_duration left, stint_duration needed,
+                             stint_duration wait, const char *path)
+{
+    if (wait > 0)
+        stint_error_set(why, STINT_DEADLINE_EXCEEDED,
+                        "%.3f ms are left, and %s needs %.3f ms after some %.3f ms in the queue",
+                        MS(left), path, MS(needed), MS(wait));
+    else
+        stint_error_set(why, STINT_DEADLINE_EXCEEDED, "%.3f ms are left, and %s needs %.3f ms",
+                        MS(left), path, MS(needed));
+    why->reason = STINT_REASON_INSUFFICIENT_BUDGET;
+    why->not_executed = true;
+}
+
+bool stint__arrival_lacks_time(struct stint__arrival *a, stint_error *why)
+{
+    const stint_method *method = a->entry->method;
+    struct stint__work *work = &a->server->work;
+    stint_duration left = stint_time_sub(a->handler_deadline, a->now);
+    stint_duration needed = needed_by(a->entry, a->now);
+    a->probe = left < needed && is_probe(a);
+    if (left < needed && !a->probe) {
+        say_insufficient(why, left, needed, 0, method->path);
+        return true;
+    }
+    if ((method->flags & STINT_METHOD_SHORT) != 0)
+        return false;
+    if (a->probe)
+        needed = 0;
+    stint_duration wait =
+        stint__queue_estimate(&work->queue, stint__level_of(a->in->env.criticality));
+    if (wait == 0 || left - wait >= needed)
+        return false;
+    say_insufficient(why, left, needed, wait, method->path);
+    pthread_mutex_lock(&work->mutex);
+    stint__queue_count_shed(&work->queue, a->now);
+    pthread_mutex_unlock(&work->mutex);
+    return true;
+}
+
+/* ---- in the queue ---- */
+
+stint_time stint__call_due(const stint_call *call, bool probe)
+{
+    stint_duration needed =
+        probe ? call->entry->method->minimum : needed_by(call->entry, call->arrival);
+    return stint_time_add(call->handler_deadline, -needed);
+}
+
+enum stint__outcome stint__call_given_up(const stint_call *call, stint_time now, stint_error *why)
+{
+    stint_duration waited = stint_time_sub(now, call->arrival);
+    stint_duration left = stint_time_sub(call->handler_deadline, now);
+    bool expired = left <= 0;
+    const char *path = call->entry->method->path;
+    if (expired)
+        stint_error_set(why, STINT_DEADLINE_EXCEEDED,
+                        "deadline exceeded: %.1f ms queued for a worker (%s)", MS(waited), path);
+    else
+        stint_error_set(why, STINT_DEADLINE_EXCEEDED,
+                        "%.3f ms are left after %.1f ms queued for a worker, and %s needs %.3f ms",
+                        MS(left), MS(waited), path, MS(needed_by(call->entry, now)));
+    why->reason = expired ? STINT_REASON_EXPIRED_IN_QUEUE : STINT_REASON_INSUFFICIENT_BUDGET;
+    why->not_executed = true;
+    return expired ? STINT__EXPIRED_QUEUE : STINT__INSUFFICIENT_QUEUE;
+}
+
+/* Until half of what waits has been taken. */
+stint_duration stint__server_pushback(stint_server *s)
+{
+    stint_duration wait = stint__queue_estimate(&s->work.queue, 0) / 2;
+    if (wait < PUSHBACK_MIN)
+        return PUSHBACK_MIN;
+    return wait < PUSHBACK_MAX ? wait : PUSHBACK_MAX;
+}
