@@ -1,7 +1,8 @@
 /* transit.c - delays between clocks that are not one.
  *
- * The window has two halves, a minimum for each, instead of BBR's three best samples: the oldest
- * half is dropped whole, so what is kept is from at least a half and at most a whole window.
+ * The window has two halves with a minimum each, of which the older is dropped whole: what is kept
+ * is from half a window at least and a window at most. (Linux's lib/win_minmax.c, which is Kathleen
+ * Nichols' algorithm, keeps the three best and their times.)
  *
  * `sent` is whatever a peer wrote: all arithmetic on it saturates. */
 #include "transit.h"

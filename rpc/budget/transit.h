@@ -25,7 +25,7 @@
 
 #define STINT__TRANSIT_SAMPLES 8                 /* before the estimate is used */
 #define STINT__TRANSIT_WINDOW  STINT_SECONDS(10) /* half of it, for each of two minima */
-#define STINT__TRANSIT_DRIFT   1000 /* ppm; adjtimex(2) corrects either clock by 500 at most */
+#define STINT__TRANSIT_DRIFT   1000 /* ppm: for either clock 500, the tolerance of adjtimex(2) */
 
 struct stint__transit {
     int64_t least[2];  /* of this half window and of the one before; INT64_MAX: of nothing */
