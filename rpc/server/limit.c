@@ -9,6 +9,9 @@
  * A limit may begin far above what is ever in use: it then stays there, saying nothing, until calls
  * take longer than they need, and comes down to what was in use.
  *
+ * Gradient2 lets no ratio count for less than 0.5. Then 4 is a place to stay whatever the ratio,
+ * for half of 4 and its root are 4 again, where one server below wants 2.
+ *
  * Invariant: 1 <= least <= limit <= most. */
 #include "limit.h"
 

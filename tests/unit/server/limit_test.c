@@ -97,7 +97,7 @@ static void one_server_needs_few_calls(void **state)
     struct loop p;
     loop_init(&p, 1);
     run(&p, 300);
-    assert_settled(&p, 1, 4);
+    assert_settled(&p, 1, 2);
 }
 
 static void eight_servers_need_eight(void **state)
