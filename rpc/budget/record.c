@@ -14,10 +14,14 @@
 
 #include "alloc.h"
 #include "ctx_internal.h"
+#include "ledger_list.h"
 
 struct stint__record {
+    stint_time since; /* what the ledger's times are counted from */
     pthread_mutex_t mutex;
-    uint32_t under_way;
+    struct stint__list under_way; /* of stint__record_call, in the order of their reports */
+    stint_ledger *ledger;         /* NULL: nothing was added */
+    bool taken;
     stint_time floor;    /* where the period before ended */
     stint_time began;    /* of the period: its earliest call, whichever was reported first */
     stint_time needed;   /* its calls would have ended by then */
@@ -28,15 +32,18 @@ struct stint__record {
 static void record_destroy(void *content)
 {
     struct stint__record *r = content;
+    stint__ledger_free(r->ledger);
     pthread_mutex_destroy(&r->mutex);
     stint__free(r);
 }
 
-static struct stint__record *record_new(void)
+static struct stint__record *record_new(stint_time since)
 {
     struct stint__record *r = stint__alloc_zeroed(sizeof *r);
     if (r == NULL)
         return NULL;
+    r->since = since;
+    stint__list_init(&r->under_way);
     pthread_mutex_init(&r->mutex, NULL);
     r->ended = (stint_time){INT64_MIN};
     return r;
@@ -61,7 +68,7 @@ struct stint__record *stint__record_of(const stint_ctx *ctx)
     struct stint__record *r = content_of(slot);
     if (r != NULL)
         return r;
-    r = record_new();
+    r = record_new(slot->since);
     if (r == NULL)
         return NULL;
     /* Before the content is there, as whoever sees that looks for this. */
@@ -78,25 +85,27 @@ static stint_time later(stint_time a, stint_time b)
     return stint_time_before(a, b) ? b : a;
 }
 
-void stint__record_begin(struct stint__record *r, stint_time began)
+void stint__record_begin(struct stint__record *r, struct stint__record_call *c)
 {
     pthread_mutex_lock(&r->mutex);
-    if (r->under_way++ == 0) {
+    if (stint__list_empty(&r->under_way)) {
         r->floor = r->ended;
         r->began = (stint_time){INT64_MAX};
         r->needed = (stint_time){INT64_MIN};
     }
-    r->began = stint_time_min(r->began, later(began, r->floor));
+    r->began = stint_time_min(r->began, later(c->began, r->floor));
+    stint__list_push_back(&r->under_way, &c->link);
     pthread_mutex_unlock(&r->mutex);
 }
 
-void stint__record_end(struct stint__record *r, stint_time began, stint_time ended,
+void stint__record_end(struct stint__record *r, struct stint__record_call *c, stint_time ended,
                        stint_duration needed)
 {
     pthread_mutex_lock(&r->mutex);
+    stint__list_unlink(&c->link);
     r->ended = later(r->ended, ended);
-    r->needed = later(r->needed, needed < 0 ? ended : stint_time_add(began, needed));
-    if (--r->under_way == 0) {
+    r->needed = later(r->needed, needed < 0 ? ended : stint_time_add(c->began, needed));
+    if (stint__list_empty(&r->under_way)) {
         stint_time from = later(r->began, r->needed);
         if (stint_time_before(from, r->ended))
             r->over += stint_time_sub(r->ended, from);
@@ -111,4 +120,85 @@ stint_duration stint__record_waited(struct stint__record *r, stint_time now)
     stint_duration over = r->over;
     pthread_mutex_unlock(&r->mutex);
     return over;
+}
+
+const char *stint__record_under_way(struct stint__record *r, stint_time *ret_since)
+{
+    const char *method = NULL;
+    pthread_mutex_lock(&r->mutex);
+    STINT_LIST_FOREACH (link, &r->under_way) {
+        const struct stint__record_call *c =
+            STINT__CONTAINER_OF(link, struct stint__record_call, link);
+        if (method != NULL && !stint_time_before(c->began, *ret_since))
+            continue;
+        method = c->method;
+        *ret_since = c->began;
+    }
+    pthread_mutex_unlock(&r->mutex);
+    return method;
+}
+
+/* ---- the ledger ---- */
+
+void stint__record_want_ledger(const stint_ctx *ctx, stint_time since)
+{
+    struct stint__slot *slot = stint__ctx_slot(ctx);
+    if (slot == NULL)
+        return;
+    slot->ledger = true;
+    slot->since = since;
+}
+
+bool stint__record_wants_ledger(const stint_ctx *ctx)
+{
+    const struct stint__slot *slot = stint__ctx_slot(ctx);
+    return slot != NULL && slot->ledger;
+}
+
+/* NULL: it has been taken, or out of memory. */
+static stint_ledger *ledger_locked(struct stint__record *r)
+{
+    if (r->ledger == NULL && !r->taken)
+        r->ledger = stint__ledger_new(STINT_LEDGER_MAX - 1); /* and the caller's own entry */
+    return r->ledger;
+}
+
+void stint__record_add(struct stint__record *r, const stint_ledger *child, stint_time began)
+{
+    pthread_mutex_lock(&r->mutex);
+    stint_ledger *l = ledger_locked(r);
+    if (l != NULL)
+        stint__ledger_append(l, child, stint_time_sub(began, r->since));
+    pthread_mutex_unlock(&r->mutex);
+}
+
+static void add_under_way_locked(struct stint__record *r, stint_time now)
+{
+    STINT_LIST_FOREACH (link, &r->under_way) {
+        const struct stint__record_call *c =
+            STINT__CONTAINER_OF(link, struct stint__record_call, link);
+        stint_ledger *l = ledger_locked(r);
+        if (l == NULL)
+            return;
+        stint__ledger_add(l, &(stint_ledger_entry){
+                                 .depth = 1,
+                                 .state = STINT_LEDGER_UNDER_WAY,
+                                 .method = stint__ledger_copy(l, c->method),
+                                 .target = stint__ledger_copy(l, c->target),
+                                 .start = stint_time_sub(c->began, r->since),
+                                 .elapsed = stint_time_sub(now, c->began),
+                             });
+    }
+}
+
+stint_ledger *stint__record_take(struct stint__record *r, stint_time now)
+{
+    pthread_mutex_lock(&r->mutex);
+    if (!r->taken)
+        add_under_way_locked(r, now);
+    stint_ledger *l = r->ledger;
+    r->ledger = NULL;
+    r->taken = true;
+    pthread_mutex_unlock(&r->mutex);
+    return l;
 }

@@ -7,16 +7,23 @@
 void stint__client_account_begin(struct stint__client_call *call)
 {
     call->record = stint__record_of(call->ctx);
-    if (call->record != NULL)
-        stint__record_begin(call->record, call->start);
+    if (call->record == NULL)
+        return;
+    call->recorded = (struct stint__record_call){
+        .method = call->method->path, .target = call->ch->target, .began = call->start};
+    stint__record_begin(call->record, &call->recorded);
 }
 
 void stint__client_account_end(struct stint__client_call *call)
 {
-    struct stint__record *r = call->record;
-    if (r == NULL)
+    if (call->record == NULL && !call->want_ledger)
         return;
-    call->record = NULL;
+    stint_time now = stint_now();
+    if (call->want_ledger)
+        stint__client_ledger_finish(call, now);
+    if (call->record == NULL)
+        return;
     bool sent = !call->error.not_executed || call->error.origin == STINT_ORIGIN_PEER;
-    stint__record_end(r, call->start, stint_now(), sent ? call->needed : 0);
+    stint__record_end(call->record, &call->recorded, now, sent ? call->needed : 0);
+    call->record = NULL;
 }

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "alloc.h"
+#include "ledger_list.h"
 #include "random.h"
 
 /* Payloads up to this size are packed behind the call, without a buffer of their own. */
@@ -41,6 +42,7 @@ void stint__client_call_unref(struct stint__client_call *call)
     stint_ctx_unref(call->ctx);
     stint__buf_unref(call->payload_owner);
     stint__free(call->layers);
+    stint__ledger_free(call->own_ledger);
     stint__free(call);
     stint__channel_unref(ch);
 }
@@ -79,15 +81,16 @@ static void wake_waiter(struct stint__client_call *call)
 /* What every outcome goes through before it is delivered. */
 static void settle(struct stint__client_call *call)
 {
-    stint__client_call_detach(call);
+    if (stint__client_call_detach(call))
+        call->error.not_executed = true;
     if (call->hooked)
         stint_hook_stop(&call->hook);
     if (call->thunk != NULL && stint__timer_disarm(&call->timer))
         stint__client_call_unref(call);
+    stint__client_account_end(call);
     if (call->options.reply != NULL)
         stint__reply_info_release(call->options.reply);
     stint__channel_count(call->ch, &call->error);
-    stint__client_account_end(call);
 }
 
 void stint__client_call_finish(struct stint__client_call *call)
@@ -138,19 +141,11 @@ void stint__client_call_deliver_pending(struct stint__timer *t)
 
 /* ---- the other ways to end: deadline and cancellation ---- */
 
-static void set_expired(struct stint__client_call *call)
-{
-    stint_error_set(&call->error, STINT_DEADLINE_EXCEEDED,
-                    "deadline exceeded after %.1f ms waiting for %s at %s",
-                    (double)stint_time_sub(stint_now(), call->start) / 1e6, call->method->path,
-                    call->ch->target);
-}
-
 static void on_timer(struct stint__timer *t)
 {
     struct stint__client_call *call = STINT__CONTAINER_OF(t, struct stint__client_call, timer);
     if (stint__client_call_claim(call)) {
-        set_expired(call);
+        stint__client_say_expired(call);
         stint__client_call_finish(call);
     }
     stint__client_call_unref(call); /* the armed timer's */
@@ -165,7 +160,7 @@ static void on_cancel(void *arg)
     stint_ctx_cause(call->ctx, &call->error);
     /* At its deadline the server gives up by itself; one that is given up earlier must be told. */
     if (call->has_deadline && !stint_time_before(stint_now(), call->deadline))
-        set_expired(call);
+        stint__client_say_expired(call);
     else
         atomic_store(&call->cancel_peer, true);
     finish_elsewhere(call);
@@ -281,6 +276,7 @@ static stint_code call_prepare(struct stint__client_call *call, const stint_ctx 
                                "the stint_reply_info for %s is in use by another call",
                                call->method->path);
     call->options = options; /* from here on the reply info is ours to release */
+    call->want_ledger = stint__client_ledger_wanted(call);
     set_deadline(call);
     return set_info(call, err);
 }
@@ -292,11 +288,11 @@ static stint_code call_refuse(struct stint__client_call *call, stint_error *err)
     if (err->origin == STINT_ORIGIN_NONE)
         err->origin = STINT_ORIGIN_LOCAL;
     call->error = *err;
+    stint__client_account_end(call);
     stint__layers_end(call);
     if (call->options.reply != NULL)
         stint__reply_info_release(call->options.reply);
     stint__channel_count(call->ch, err);
-    stint__client_account_end(call);
     stint__channel_leave(call->ch);
     stint__client_call_unref(call);
     return err->code;
@@ -410,7 +406,7 @@ static void await(struct stint__client_call *call)
         pthread_mutex_unlock(&call->mutex);
         until = STINT__END_OF_TIME; /* whoever has claimed it meanwhile is about to finish it */
         if (stint__client_call_claim(call)) {
-            set_expired(call);
+            stint__client_say_expired(call);
             stint__client_call_finish(call);
         }
         pthread_mutex_lock(&call->mutex);

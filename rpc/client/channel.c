@@ -278,6 +278,7 @@ void stint_channel_stats_get(const stint_channel *ch, stint_channel_stats *stats
         .connects = t.connects,
         .disconnects = t.disconnects,
         .malformed = t.malformed,
+        .bad_ledgers = get(&c->bad_ledgers),
     };
     memcpy(stats, &all, stats->size < sizeof all ? stats->size : sizeof all);
 }

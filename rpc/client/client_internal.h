@@ -37,7 +37,7 @@
 
 struct stint__channel_counters {
     atomic_uint_fast64_t calls, ok, failed, deadline_exceeded, cancelled, connection_lost, not_sent,
-        refused, late_replies;
+        refused, late_replies, bad_ledgers;
 };
 
 enum stint__link_state {
@@ -106,7 +106,8 @@ struct stint__client_call {
     struct stint__buf *payload_owner;
     struct stint__record *record; /* of the served call that this is part of, or NULL; lives as
                                      long as ctx */
-    stint_duration needed;        /* what the server said the method needs; -1: it did not say */
+    struct stint__record_call recorded;
+    stint_duration needed; /* what the server said the method needs; -1: it did not say */
 
     atomic_uint refs;
     atomic_int state;
@@ -118,9 +119,13 @@ struct stint__client_call {
     stint_hook hook;
     struct stint__timer timer; /* async only: the deadline */
 
+    bool want_ledger;
     /* The outcome, written by the claimer before DONE. */
     stint_error error;
     ProtobufCMessage *reply;
+    bool replied;             /* the server's, not ours */
+    stint_ledger *ledger;     /* NULL: none */
+    stint_ledger *own_ledger; /* the same, unless the reply info has it */
 
     /* How it is delivered: a thunk (async), or to the thread that waits (sync). */
     stint_done_thunk *thunk;
@@ -151,8 +156,9 @@ stint_code stint__client_call_submit(struct stint__client_call *call, stint_erro
 void stint__channel_flush_waiting(stint_channel *ch);
 /* Ends the waiting calls that do not wait for ready. */
 void stint__channel_fail_waiting(stint_channel *ch, const stint_error *why, bool all);
-/* Takes the request back from wherever it is, for the claimer. */
-void stint__client_call_detach(struct stint__client_call *call);
+/* Takes the request back from wherever it is, for the claimer. True: it waited, and is never sent.
+ */
+bool stint__client_call_detach(struct stint__client_call *call);
 
 extern const struct stint__exchange_ops stint__client_call_exchange_ops;
 
@@ -176,6 +182,24 @@ bool stint__client_must_not_block(void);
 void stint__client_account_begin(struct stint__client_call *call);
 void stint__client_account_end(struct stint__client_call *call);
 
+/* ---- expired.c: DEADLINE_EXCEEDED in words ---- */
+
+/* The call's own deadline has passed: sets call->error. By the claimer, before it detaches. */
+void stint__client_say_expired(struct stint__client_call *call);
+/* The same where the reply was read `late`. */
+void stint__client_say_late(struct stint__client_call *call, stint_duration late);
+/* Puts what the call took in place of what it took the hop below, in a text of that hop's. */
+void stint__client_say_after(const struct stint__client_call *call, stint_error *err);
+
+/* ---- ledger.c ---- */
+
+/* Whether the reply is asked for its ledger, once the call's context and options are known. */
+bool stint__client_ledger_wanted(const struct stint__client_call *call);
+/* A reply has come, with this ledger (which may be empty). */
+void stint__client_ledger_read(struct stint__client_call *call, struct stint__slice bytes);
+/* The call has ended, with call->error: adds what the client knows, and tells the record. */
+void stint__client_ledger_finish(struct stint__client_call *call, stint_time ended);
+
 /* ---- interceptors.c ---- */
 
 /* Runs begin in order; on refusal runs end for those begun and returns the code. *ctx is replaced
@@ -192,6 +216,8 @@ void stint__client_call_take_reply(struct stint__client_call *call,
 /* Empties the info and takes it for one call. False: another call has it. */
 bool stint__reply_info_take(stint_reply_info *info);
 void stint__reply_info_release(stint_reply_info *info);
+/* An empty ledger that the info owns and shows from now on; NULL: out of memory. */
+stint_ledger *stint__reply_info_own_ledger(stint_reply_info *info);
 
 /* The options that ctx carries, the channel's defaults filled in. */
 stint_call_options stint__client_call_options_of(const stint_ctx *ctx, const stint_channel *ch);

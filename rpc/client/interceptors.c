@@ -45,6 +45,7 @@ void stint__layers_end(struct stint__client_call *call)
         struct stint__layer *layer = &call->layers[i];
         if (!layer->begun)
             continue;
+        layer->seen.ledger = call->ledger;
         if (with->end != NULL)
             with->end(with->self, call->ctx, &layer->seen, &call->error);
         stint_ctx_drop(layer->ctx);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "alloc.h"
+#include "ledger_list.h"
 #include "message.h"
 
 /* A decoded message may take this many times the size limit of its bytes: protobuf-c spends up to
@@ -16,6 +17,8 @@ struct stint_reply_info {
     stint_metadata *metadata;
     void *details;
     size_t details_len;
+    stint_ledger *ledger; /* kept for the next call */
+    bool has_ledger;
 };
 
 stint_reply_info *stint_reply_info_new(void)
@@ -30,6 +33,7 @@ static void info_clear(stint_reply_info *info)
     info->metadata = NULL;
     info->details = NULL;
     info->details_len = 0;
+    info->has_ledger = false;
 }
 
 bool stint__reply_info_take(stint_reply_info *info)
@@ -50,6 +54,7 @@ void stint_reply_info_free(stint_reply_info *info)
     if (info == NULL)
         return;
     info_clear(info);
+    stint__ledger_free(info->ledger);
     stint__free(info);
 }
 
@@ -62,6 +67,21 @@ const void *stint_reply_info_details(const stint_reply_info *info, size_t *ret_l
 {
     *ret_len = info->details_len;
     return info->details;
+}
+
+const stint_ledger *stint_reply_info_ledger(const stint_reply_info *info)
+{
+    return info->has_ledger ? info->ledger : NULL;
+}
+
+stint_ledger *stint__reply_info_own_ledger(stint_reply_info *info)
+{
+    if (info->ledger == NULL)
+        info->ledger = stint__ledger_new(STINT_LEDGER_MAX);
+    else
+        stint__ledger_clear(info->ledger);
+    info->has_ledger = info->ledger != NULL;
+    return info->ledger;
 }
 
 static stint_code info_fill(stint_reply_info *info, const struct stint__envelope *e,
@@ -111,18 +131,19 @@ void stint__client_call_take_reply(struct stint__client_call *call,
         call->needed = STINT_US((stint_duration)e->needed_us);
     /* A reply that was read by the deadline beats it, even when it is looked at later. */
     if (call->has_deadline && stint_time_before(call->deadline, in->read_at)) {
-        stint_error_set(err, STINT_DEADLINE_EXCEEDED,
-                        "deadline exceeded: the reply of %s came %.1f ms late", call->method->path,
-                        (double)stint_time_sub(in->read_at, call->deadline) / 1e6);
+        stint__client_say_late(call, stint_time_sub(in->read_at, call->deadline));
         return;
     }
     stint_error_clear(err);
+    if (call->want_ledger)
+        stint__client_ledger_read(call, e->ledger);
     if (call->options.reply != NULL && info_fill(call->options.reply, e, err) != STINT_OK) {
         blame_the_reply(err);
         return;
     }
     if (e->code != STINT_OK) {
         take_failure(e, err);
+        stint__client_say_after(call, err);
         return;
     }
     size_t memory = call->ch->opts.max_message * MEMORY_FACTOR + MEMORY_SLACK;

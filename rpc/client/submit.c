@@ -36,6 +36,7 @@ static stint_code envelope_of(const struct stint__client_call *call, struct stin
         .request_id = {(const uint8_t *)call->info.request_id, strlen(call->info.request_id)},
         .hop = call->info.hop,
         .criticality = (uint32_t)stint_ctx_criticality(call->ctx),
+        .want_ledger = call->want_ledger,
         .metadata = stint_ctx_metadata(call->ctx),
         .has_payload = true,
         .payload = call->payload,
@@ -137,7 +138,7 @@ static bool send_or_park(struct stint__client_call *call, bool at_front, bool *r
         if (parked == PARKED) {
             /* A claimer that came before it was parked has left it to us. */
             if (atomic_load(&call->state) != STINT__CALL_PENDING)
-                stint__client_call_detach(call);
+                (void)stint__client_call_detach(call);
             stint_error_clear(err);
             *ret_parked = true;
             return true;
@@ -227,7 +228,7 @@ void stint__channel_fail_waiting(stint_channel *ch, const stint_error *why, bool
     }
 }
 
-void stint__client_call_detach(struct stint__client_call *call)
+bool stint__client_call_detach(struct stint__client_call *call)
 {
     bool waited = false;
     if (atomic_load(&call->place) == STINT__PLACE_WAITING) {
@@ -243,6 +244,7 @@ void stint__client_call_detach(struct stint__client_call *call)
         stint__client_call_unref(call);
     else if (atomic_load(&call->place) == STINT__PLACE_SENT)
         abandon(call);
+    return waited;
 }
 
 static struct stint__client_call *call_of(struct stint__exchange *x)

@@ -34,6 +34,9 @@ stint_ctx *stint__ctx_exhausted(void);
 struct stint__slot {
     void *_Atomic content;
     void (*_Atomic destroy)(void *content);
+    /* Set, if at all, before anybody else knows of the context: */
+    bool ledger;      /* the caller wants to know where the time goes, */
+    stint_time since; /* counted from here */
 };
 
 /* The slot of the served call that ctx is part of; NULL if it is part of none. Lives as long as

@@ -101,6 +101,7 @@ stint_ctx *stint__ctx_new_call(stint_time deadline, const stint_request_info *in
         return ctx;
     atomic_init(&r->slot.content, NULL);
     atomic_init(&r->slot.destroy, NULL);
+    r->slot.ledger = false;
     r->carried.slot = &r->slot;
     r->carried.criticality = level_of(criticality);
     r->carried.probe = probe;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "alloc.h"
+#include "entry.h"
 #include "server_internal.h"
 
 #define SMALL_REPLY 2048 /* packed on the stack; the transport copies it */
@@ -63,7 +64,13 @@ static void refuse(struct stint__conn *conn, const struct stint__reply_to *to,
 
 void stint__refuse_request(const struct stint__arrival *a, const stint_error *why)
 {
-    refuse(a->conn, a->to, envelope_of(a->in->env.call_id, why, a->entry, a->now));
+    stint_error told = *why;
+    struct stint__entry_bytes ledger;
+    stint__entry_of_arrival(a, &told, &ledger);
+    struct stint__envelope e = envelope_of(a->in->env.call_id, &told, a->entry, a->now);
+    e.ledger = ledger.bytes;
+    refuse(a->conn, a->to, e);
+    stint__entry_bytes_fini(&ledger);
 }
 
 static bool claim(stint_call *call)
@@ -93,7 +100,7 @@ static void settle(stint_call *call)
 }
 
 /* The reply cannot be sent: it is larger than the client takes, or there is no memory. */
-static void send_instead(stint_call *call, const stint_error *why)
+static void send_instead(stint_call *call, const stint_error *why, struct stint__slice ledger)
 {
     stint_error told;
     stint_error_set(&told, why->code, "the reply of %s was not sent: %s", call->entry->method->path,
@@ -101,14 +108,19 @@ static void send_instead(stint_call *call, const stint_error *why)
     told.reason = why->reason;
     stint__log_write(&call->server->logger, stint_now(), STINT_LOG_WARN, "%s: %s",
                      stint__conn_peer(call->sc->conn), told.message);
-    refuse(call->sc->conn, &call->to, envelope_of(call->call_id, &told, NULL, stint_now()));
+    struct stint__envelope e = envelope_of(call->call_id, &told, NULL, stint_now());
+    e.ledger = ledger;
+    refuse(call->sc->conn, &call->to, e);
 }
 
-static void send(stint_call *call, const stint_error *outcome, struct stint__slice payload,
+static void send(stint_call *call, stint_error *outcome, struct stint__slice payload,
                  struct stint__buf *owner)
 {
+    struct stint__entry_bytes ledger;
+    stint__entry_of_call(call, outcome, &ledger);
     stint__server_layers_end(call, outcome);
     struct stint__envelope e = envelope_of(call->call_id, outcome, call->entry, stint_now());
+    e.ledger = ledger.bytes;
     e.has_payload = outcome->code == STINT_OK;
     e.payload = payload;
     e.payload_owner = owner;
@@ -119,13 +131,14 @@ static void send(stint_call *call, const stint_error *outcome, struct stint__sli
     stint_error err;
     stint_code code = stint__conn_reply(call->sc->conn, &call->to, &e, &err);
     if (code == STINT_RESOURCE_EXHAUSTED)
-        send_instead(call, &err);
+        send_instead(call, &err, ledger.bytes);
     else if (code != STINT_OK)
         stint__conn_drop(call->sc->conn, &call->to);
+    stint__entry_bytes_fini(&ledger);
     settle(call);
 }
 
-static void send_failure(stint_call *call, const stint_error *outcome)
+static void send_failure(stint_call *call, stint_error *outcome)
 {
     stint__tell(call->server, call->entry, STINT__FAILED);
     send(call, outcome, (struct stint__slice){NULL, 0}, NULL);
@@ -183,8 +196,11 @@ static void handler_error(stint_call *call, stint_code code, stint_error *ret)
     if (code > STINT_OK && code <= STINT_UNAUTHENTICATED) {
         *ret = call->error;
         ret->code = code;
-        if (ret->message[0] == '\0')
+        if (ret->message[0] == '\0') {
             stint_error_set(ret, code, "%s failed: %s", path, stint_code_name(code));
+            if (code == STINT_DEADLINE_EXCEEDED && stint_ctx_err(call->own) == code)
+                ret->reason = STINT_REASON_EXPIRED_IN_HANDLER;
+        }
         return;
     }
     stint_error_set(ret, STINT_INTERNAL, "the handler of %s returned %d, which is no status", path,

@@ -8,6 +8,7 @@
 
 #include "alloc.h"
 #include "random.h"
+#include "record.h"
 #include "server_internal.h"
 
 static void refuse(const struct stint__arrival *a, const stint_error *why,
@@ -177,6 +178,8 @@ static stint_call *call_new(const struct stint__arrival *a)
     stint_request_info info = info_of(e);
     call->own = stint__ctx_new_call(call->handler_deadline, &info, e->criticality, a->probe);
     call->ctx = call->own;
+    if (e->want_ledger)
+        stint__record_want_ledger(call->own, call->arrival);
     return call;
 }
 

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "expired.h"
 #include "server_internal.h"
 
 #define RESERVES_BELOW 8 /* hops that may have kept theirs back */
@@ -70,7 +71,11 @@ stint_code stint_call_fail_from(stint_call *call, const stint_error *cause)
         code = STINT_UNAVAILABLE;
         reason = STINT_REASON_DOWNSTREAM_TIMEOUT;
     }
-    stint_error_set(&call->error, code, "%s: %s", call->entry->method->path, cause->message);
+    /* One that names the hop where the time went needs no names of those above it. */
+    if (stint__says_where(cause))
+        stint_error_set(&call->error, code, "%s", cause->message);
+    else
+        stint_error_set(&call->error, code, "%s: %s", call->entry->method->path, cause->message);
     call->error.reason = reason;
     call->error.pushback = cause->pushback;
     return code;

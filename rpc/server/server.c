@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "alloc.h"
+#include "entry.h"
 #include "options.h"
 #include "server_internal.h"
 
@@ -82,6 +83,11 @@ stint_code stint_server_new(stint_server **ret_server, const stint_server_option
     if (s == NULL)
         return stint_error_set(err, STINT_RESOURCE_EXHAUSTED, "out of memory");
     s->opts = o;
+    code = stint__entry_set_name(s, o.name, err);
+    if (code != STINT_OK) {
+        stint__free(s);
+        return code;
+    }
     while (o.interceptors != NULL && o.interceptors[s->n_interceptors] != NULL)
         s->n_interceptors++;
     atomic_init(&s->refs, 1);

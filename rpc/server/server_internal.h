@@ -37,6 +37,7 @@
 #include "clock.h"
 #include "ctx_internal.h"
 #include "estimate.h"
+#include "ledger.h"
 #include "limit.h"
 #include "list.h"
 #include "logger.h"
@@ -133,6 +134,7 @@ struct stint__work {
 struct stint_server {
     stint_server_options opts; /* with the defaults filled in */
     size_t n_interceptors;
+    char name[STINT__LEDGER_SERVICE_MAX + 1]; /* "": each service's own */
     struct stint__logger logger;
     struct stint__server_counters counters;
     atomic_uint refs;              /* the owner, and each call until its memory is freed */

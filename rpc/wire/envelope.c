@@ -14,7 +14,9 @@
 #include <stint/request.h>
 
 #include "field.h"
+#include "ledger.h"
 #include "malformed.h"
+#include "writer.h"
 
 enum number {
     METADATA = 16,
@@ -27,72 +29,6 @@ enum number {
 #define SPAN_ID_SIZE  8
 
 /* ---- encoding ---- */
-
-/* Where to write; passed by value, so that it stays in registers. */
-struct writer {
-    uint8_t *out; /* NULL: only count */
-    size_t n;
-};
-
-static inline size_t varint_size(uint64_t v)
-{
-    size_t n = 1;
-    while (v >>= 7)
-        n++;
-    return n;
-}
-
-static inline struct writer put_varint(struct writer w, uint64_t v)
-{
-    if (w.out == NULL) {
-        w.n += varint_size(v);
-        return w;
-    }
-    for (; v >= 0x80; v >>= 7)
-        w.out[w.n++] = (uint8_t)(v | 0x80);
-    w.out[w.n++] = (uint8_t)v;
-    return w;
-}
-
-static inline struct writer put_tag(struct writer w, uint32_t number, enum stint__wire_type type)
-{
-    return put_varint(w, (uint64_t)number << 3 | type);
-}
-
-static inline struct writer put_raw(struct writer w, const void *p, size_t len)
-{
-    if (w.out != NULL)
-        memcpy(w.out + w.n, p, len);
-    w.n += len;
-    return w;
-}
-
-static inline struct writer put_uint(struct writer w, uint32_t number, bool present, uint64_t v)
-{
-    return present ? put_varint(put_tag(w, number, STINT__WIRE_VARINT), v) : w;
-}
-
-static inline struct writer put_fixed64(struct writer w, uint32_t number, uint64_t v)
-{
-    if (v == 0)
-        return w;
-    uint8_t bytes[8];
-    for (unsigned i = 0; i < sizeof bytes; i++)
-        bytes[i] = (uint8_t)(v >> (8 * i));
-    return put_raw(put_tag(w, number, STINT__WIRE_I64), bytes, sizeof bytes);
-}
-
-static inline struct writer put_bytes(struct writer w, uint32_t number, const void *p, size_t len)
-{
-    if (p == NULL || len == 0)
-        return w;
-    return put_raw(put_varint(put_tag(w, number, STINT__WIRE_LEN), len), p, len);
-}
-
-static inline struct writer put_slice(struct writer w, uint32_t number, struct stint__slice s)
-{
-    return put_bytes(w, number, s.data, s.len);
-}
 
 static struct writer put_entry(struct writer w, const stint_metadata_entry *entry)
 {
@@ -128,6 +64,7 @@ static struct writer encode(struct writer w, const struct stint__envelope *e)
     w = put_fixed64(w, 12, e->sent_boottime_ns);
     w = put_fixed64(w, 13, e->boot_domain);
     w = put_uint(w, 14, e->max_message != 0, e->max_message);
+    w = put_uint(w, 15, e->want_ledger, 1);
     if (e->metadata != NULL)
         w = put_metadata(w, e->metadata);
     w = put_uint(w, 17, e->probe, 1);
@@ -138,6 +75,7 @@ static struct writer encode(struct writer w, const struct stint__envelope *e)
     w = put_uint(w, 24, e->pushback_us != 0, e->pushback_us);
     w = put_uint(w, 25, e->needed_us != 0, e->needed_us);
     w = put_uint(w, 26, e->reason != 0, e->reason);
+    w = put_slice(w, 27, e->ledger);
     if (e->has_payload)
         w = put_varint(put_tag(w, PAYLOAD, STINT__WIRE_LEN), e->payload.len);
     return w;
@@ -196,6 +134,7 @@ static const struct spec specs[PAYLOAD + 1] = {
     [12] = SPEC(sent_boottime_ns, I64, UINT64, 0),
     [13] = SPEC(boot_domain, I64, UINT64, 0),
     [14] = SPEC(max_message, VARINT, UINT64, 0),
+    [15] = SPEC(want_ledger, VARINT, BOOL, 0),
     [METADATA] = SPEC(metadata, LEN, ENTRY, 0),
     [17] = SPEC(probe, VARINT, BOOL, 0),
     [20] = SPEC(code, VARINT, UINT32, 0),
@@ -205,6 +144,7 @@ static const struct spec specs[PAYLOAD + 1] = {
     [24] = SPEC(pushback_us, VARINT, UINT64, 0),
     [25] = SPEC(needed_us, VARINT, UINT64, 0),
     [26] = SPEC(reason, VARINT, UINT32, 0),
+    [27] = SPEC(ledger, LEN, BYTES, STINT__LEDGER_BYTES_MAX),
     [PAYLOAD] = SPEC(payload, LEN, BYTES, INT32_MAX),
 };
 

@@ -60,6 +60,7 @@ struct stint__envelope {
     uint64_t sent_boottime_ns, boot_domain; /* 0: absent */
     uint64_t max_message;                   /* 0: absent */
     bool probe;
+    bool want_ledger;
 
     /* Metadata: to encode, a list; decoded, a count and the bytes to walk. */
     const stint_metadata *metadata;
@@ -71,6 +72,7 @@ struct stint__envelope {
     struct stint__slice message, details;
     bool not_executed;
     uint64_t pushback_us, needed_us;
+    struct stint__slice ledger; /* see ledger.h; decoding an envelope does not look inside */
 
     bool has_payload;
     struct stint__slice payload;

@@ -10,6 +10,8 @@
 static void check_same(const struct stint__envelope *e, const uint8_t *data, size_t size)
 {
     Stint__Rpc__V1__Envelope *pb = stint__rpc__v1__envelope__unpack(NULL, size, data);
+    if (pb == NULL && e->ledger.data != NULL && !ledger_is_sound(e->ledger))
+        return;
     CHECK(pb != NULL);
     const char *difference = envelope_difference(e, pb);
     if (difference != NULL)

@@ -32,12 +32,35 @@ static void write_seed(const char *target, const char *name, int choice, struct 
     bytes_free(&b);
 }
 
+/* A reply whose ledger is these bytes, which it frees. */
+static struct bytes reply_with(struct bytes ledger)
+{
+    struct bytes b = {0};
+    bytes_put_uint(&b, 1, 2);
+    bytes_put_field(&b, 27, ledger.data, ledger.len);
+    bytes_free(&ledger);
+    return b;
+}
+
+static void write_ledgers(void)
+{
+    struct bytes deep = {0};
+    for (unsigned depth = 0; depth < 66; depth++) {
+        uint8_t entry[] = {1 << 3, (uint8_t)depth};
+        bytes_put_field(&deep, 1, entry, sizeof entry);
+    }
+    write_seed("envelope", "ledger-too-deep", NO_CHOICE, reply_with(deep));
+    struct bytes orphan = sample_ledger();
+    bytes_put_field(&orphan, 1, "\x08\x07", 2);
+    write_seed("envelope", "ledger-orphan", NO_CHOICE, reply_with(orphan));
+}
+
 static void write_envelopes(void)
 {
     write_seed("envelope", "every-field", NO_CHOICE, sample_frame());
     struct bytes unknown = {0};
     bytes_put_uint(&unknown, 1, 3);
-    bytes_put_text(&unknown, 27, "reserved");
+    bytes_put_text(&unknown, 30, "of a later version");
     bytes_put_uint(&unknown, 536870911, UINT64_MAX);
     write_seed("envelope", "unknown-fields", NO_CHOICE, unknown);
     struct bytes reversed = {0};
@@ -51,6 +74,7 @@ static void write_envelopes(void)
     for (int i = 0; i < 64; i++)
         bytes_put_text(&many, 16, "\x0a\x01k");
     write_seed("envelope", "64-metadata-entries", NO_CHOICE, many);
+    write_ledgers();
     struct bytes late = {0};
     bytes_put_text(&late, 100, "payload");
     bytes_put_uint(&late, 1, 1);

@@ -7,6 +7,7 @@
 
 #include <stint/ctx.h>
 #include <stint/interceptor.h>
+#include <stint/ledger.h>
 #include <stint/log.h>
 #include <stint/metadata.h>
 #include <stint/service.h>
@@ -29,6 +30,8 @@ typedef struct stint_channel_options {
                                    default 10 s; negative: never */
     const stint_interceptor *const *interceptors; /* NULL-terminated; must outlive the channel */
     stint_log log;
+    uint32_t ledger_one_in; /* asks for the ledger of one call in so many: 1 of all; default: only
+                               of those whose options or whose caller ask for it */
 } stint_channel_options;
 
 #define STINT_CHANNEL_OPTIONS(...) STINT_TEMPORARY(stint_channel_options, __VA_ARGS__)
@@ -65,6 +68,7 @@ typedef struct stint_channel_stats {
     uint64_t connects;        /* connections made */
     uint64_t disconnects;     /* connections lost */
     uint64_t malformed;       /* connections closed because the peer sent garbage */
+    uint64_t bad_ledgers;     /* ledgers that could not be read; their replies stood */
 } stint_channel_stats;
 
 /* A snapshot of the counters. Thread-safe. */
@@ -79,6 +83,10 @@ STINT_API const stint_metadata *stint_reply_info_metadata(const stint_reply_info
 /* The bytes a handler attached to its status (stint_call_set_details); NULL and 0 if none. */
 STINT_API const void *stint_reply_info_details(const stint_reply_info *info, size_t *ret_len);
 
+/* Where the time of the call went (stint/ledger.h), also when it failed; NULL if nobody asked, or
+ * the call never began. Owned by info. */
+STINT_API const stint_ledger *stint_reply_info_ledger(const stint_reply_info *info);
+
 /* Options for the calls under a context; zero means "as the channel says". */
 typedef struct stint_call_options {
     size_t size;
@@ -87,6 +95,7 @@ typedef struct stint_call_options {
     stint_reply_info *reply; /* emptied when a call begins and filled before it ends; must live
                                 until then. For one call at a time: a second one is refused with
                                 FAILED_PRECONDITION */
+    bool ledger;             /* asks for the ledger, for `reply` and for interceptors */
 } stint_call_options;
 
 #define STINT_CALL_OPTIONS(...) STINT_TEMPORARY(stint_call_options, __VA_ARGS__)

@@ -6,6 +6,7 @@
 #define STINT_INTERCEPTOR_H
 
 #include <stint/ctx.h>
+#include <stint/ledger.h>
 #include <stint/metadata.h>
 #include <stint/status.h>
 
@@ -18,6 +19,7 @@ typedef struct stint_interception {
     const stint_metadata *metadata; /* what the request carries; may be NULL */
     stint_time start;               /* client: the call began; server: the request was read */
     void *scratch;                  /* one pointer for this interceptor from begin to end */
+    const stint_ledger *ledger;     /* client, in end: where the time went; NULL: nobody asked */
 } stint_interception;
 
 typedef struct stint_interceptor {

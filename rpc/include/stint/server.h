@@ -47,6 +47,8 @@ typedef struct stint_server_options {
     uint32_t max_concurrency; /* calls that run at once, deferred ones included, of each method and
                                  of all together: the most that the limits, which adapt, may rise
                                  to; default: max_inflight */
+    const char *name; /* what ledgers and texts call the server: up to 63 bytes of printable UTF-8,
+                         copied; default: of each method's path the service, as in "Stock" */
 } stint_server_options;
 
 #define STINT_SERVER_OPTIONS(...) STINT_TEMPORARY(stint_server_options, __VA_ARGS__)

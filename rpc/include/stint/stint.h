@@ -11,6 +11,7 @@
 #include <stint/histogram.h>
 #include <stint/interceptor.h>
 #include <stint/key.h>
+#include <stint/ledger.h>
 #include <stint/log.h>
 #include <stint/macros.h>
 #include <stint/metadata.h>

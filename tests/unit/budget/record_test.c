@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 
+#include "ledger_list.h"
 #include "record.h"
 
 #define MS STINT_MS(1)
@@ -19,22 +20,24 @@ static stint_time at(stint_duration since_start)
     return (stint_time){START + since_start};
 }
 
-static void begin(const stint_ctx *ctx, stint_duration began)
+static void begin(const stint_ctx *ctx, struct stint__record_call *c, stint_duration began)
 {
-    stint__record_begin(stint__record_of(ctx), at(began));
+    *c = (struct stint__record_call){.method = "a.B/C", .target = "mem://b", .began = at(began)};
+    stint__record_begin(stint__record_of(ctx), c);
 }
 
-static void end(const stint_ctx *ctx, stint_duration began, stint_duration ended,
+static void end(const stint_ctx *ctx, struct stint__record_call *c, stint_duration ended,
                 stint_duration needed)
 {
-    stint__record_end(stint__record_of(ctx), at(began), at(ended), needed);
+    stint__record_end(stint__record_of(ctx), c, at(ended), needed);
 }
 
 static void one(const stint_ctx *ctx, stint_duration began, stint_duration ended,
                 stint_duration needed)
 {
-    begin(ctx, began);
-    end(ctx, began, ended, needed);
+    struct stint__record_call c;
+    begin(ctx, &c, began);
+    end(ctx, &c, ended, needed);
 }
 
 static void assert_waited(const stint_ctx *ctx, stint_duration d)
@@ -62,7 +65,7 @@ static void made_once_and_shared_by_what_is_derived(void **state)
     assert_ptr_equal(stint__record_of(ctx), r);
     assert_ptr_equal(stint__record_find(ctx), r);
     stint_ctx_drop(ctx);
-    stint__record_begin(r, at(0)); /* lives with the last context */
+    one(below, 0, 1, 1); /* lives with the last context */
     stint_ctx_drop(below);
 }
 
@@ -103,11 +106,12 @@ static void parallel_calls_count_once(void **state)
 {
     (void)state;
     stint_ctx *ctx = served();
-    begin(ctx, 0);
-    begin(ctx, 5 * MS);
-    end(ctx, 0, 40 * MS, 10 * MS);
+    struct stint__record_call a, b;
+    begin(ctx, &a, 0);
+    begin(ctx, &b, 5 * MS);
+    end(ctx, &a, 40 * MS, 10 * MS);
     assert_waited(ctx, 0); /* the period is open */
-    end(ctx, 5 * MS, 50 * MS, 20 * MS);
+    end(ctx, &b, 50 * MS, 20 * MS);
     assert_waited(ctx, 25 * MS);
     stint_ctx_drop(ctx);
 }
@@ -117,10 +121,11 @@ static void in_parallel_the_latest_need_counts(void **state)
 {
     (void)state;
     stint_ctx *ctx = served();
-    begin(ctx, 0);
-    begin(ctx, 0);
-    end(ctx, 0, 30 * MS, -1);
-    end(ctx, 0, 50 * MS, 5 * MS);
+    struct stint__record_call a, b;
+    begin(ctx, &a, 0);
+    begin(ctx, &b, 0);
+    end(ctx, &a, 30 * MS, -1);
+    end(ctx, &b, 50 * MS, 5 * MS);
     assert_waited(ctx, 20 * MS);
     stint_ctx_drop(ctx);
 }
@@ -130,12 +135,13 @@ static void overlapping_calls_are_one_period(void **state)
 {
     (void)state;
     stint_ctx *ctx = served();
-    begin(ctx, 0);
-    begin(ctx, 20 * MS);
-    end(ctx, 0, 30 * MS, 5 * MS);
-    begin(ctx, 40 * MS);
-    end(ctx, 20 * MS, 45 * MS, 5 * MS);
-    end(ctx, 40 * MS, 60 * MS, 5 * MS); /* would have ended at 45 */
+    struct stint__record_call a, b, c;
+    begin(ctx, &a, 0);
+    begin(ctx, &b, 20 * MS);
+    end(ctx, &a, 30 * MS, 5 * MS);
+    begin(ctx, &c, 40 * MS);
+    end(ctx, &b, 45 * MS, 5 * MS);
+    end(ctx, &c, 60 * MS, 5 * MS); /* would have ended at 45 */
     assert_waited(ctx, 15 * MS);
     stint_ctx_drop(ctx);
 }
@@ -144,10 +150,11 @@ static void reports_out_of_order_count_no_time_twice(void **state)
 {
     (void)state;
     stint_ctx *ctx = served();
-    begin(ctx, 5 * MS);
-    begin(ctx, 0); /* began first, told last */
-    end(ctx, 5 * MS, 20 * MS, 0);
-    end(ctx, 0, 10 * MS, 0);
+    struct stint__record_call a, b;
+    begin(ctx, &a, 5 * MS);
+    begin(ctx, &b, 0); /* began first, told last */
+    end(ctx, &a, 20 * MS, 0);
+    end(ctx, &b, 10 * MS, 0);
     assert_waited(ctx, 15 * MS);   /* 0 to 20, of which 5 were needed: until the later began */
     one(ctx, 10 * MS, 30 * MS, 0); /* ended when the last period had, by another's clock */
     assert_waited(ctx, 25 * MS);
@@ -159,11 +166,72 @@ static void calls_that_end_after_the_answer_are_harmless(void **state)
     (void)state;
     stint_ctx *ctx = served();
     stint_ctx *detached = stint_ctx_without_cancel(ctx);
-    begin(detached, 0);
+    struct stint__record_call c;
+    begin(detached, &c, 0);
     assert_waited(ctx, 0);
     stint_ctx_drop(ctx);
-    end(detached, 0, 50 * MS, 0);
+    end(detached, &c, 50 * MS, 0);
     stint_ctx_drop(detached);
+}
+
+static void the_longest_call_under_way_is_known(void **state)
+{
+    (void)state;
+    stint_ctx *ctx = served();
+    struct stint__record_call a, b;
+    stint_time since;
+    assert_null(stint__record_under_way(stint__record_of(ctx), &since));
+    begin(ctx, &a, 5 * MS);
+    begin(ctx, &b, 3 * MS);
+    b.method = "b.B/B";
+    assert_string_equal(stint__record_under_way(stint__record_of(ctx), &since), "b.B/B");
+    assert_int_equal(since.ns, START + 3 * MS);
+    end(ctx, &b, 6 * MS, 0);
+    assert_string_equal(stint__record_under_way(stint__record_of(ctx), &since), "a.B/C");
+    end(ctx, &a, 6 * MS, 0);
+    assert_null(stint__record_under_way(stint__record_of(ctx), &since));
+    stint_ctx_drop(ctx);
+}
+
+static stint_ledger *ledger_of(const char *service)
+{
+    stint_ledger *l = stint__ledger_new(STINT_LEDGER_MAX);
+    assert_non_null(l);
+    stint__ledger_add(l, &(stint_ledger_entry){.service = service, .elapsed = 2 * MS});
+    return l;
+}
+
+static void a_ledger_has_what_ended_and_what_did_not(void **state)
+{
+    (void)state;
+    stint_ctx *ctx = served();
+    assert_false(stint__record_wants_ledger(ctx));
+    stint__record_want_ledger(ctx, at(0));
+    assert_true(stint__record_wants_ledger(ctx));
+    struct stint__record_call open;
+    begin(ctx, &open, 4 * MS);
+    stint_ledger *child = ledger_of("child");
+    stint__record_add(stint__record_of(ctx), child, at(1 * MS));
+    stint_ledger *l = stint__record_take(stint__record_of(ctx), at(10 * MS));
+    assert_int_equal(stint_ledger_count(l), 2);
+    const stint_ledger_entry *e = stint_ledger_at(l, 0);
+    assert_string_equal(e->service, "child");
+    assert_int_equal(e->depth, 1);
+    assert_int_equal(e->start, 1 * MS);
+    e = stint_ledger_at(l, 1);
+    assert_int_equal(e->state, STINT_LEDGER_UNDER_WAY);
+    assert_int_equal(e->depth, 1);
+    assert_string_equal(e->method, "a.B/C");
+    assert_string_equal(e->target, "mem://b");
+    assert_int_equal(e->start, 4 * MS);
+    assert_int_equal(e->elapsed, 6 * MS);
+    stint__ledger_free(l);
+    /* Once it has been taken nothing is kept any more. */
+    end(ctx, &open, 11 * MS, 0);
+    stint__record_add(stint__record_of(ctx), child, at(12 * MS));
+    assert_null(stint__record_take(stint__record_of(ctx), at(13 * MS)));
+    stint__ledger_free(child);
+    stint_ctx_drop(ctx);
 }
 
 static bool refuse(void *arg, size_t n)
@@ -207,9 +275,9 @@ static void *call_again_and_again(void *arg)
     struct stint__record *r = stint__record_of(m->crowd->ctx);
     m->crowd->seen[m->i] = r;
     for (stint_duration i = 0; i < CALLS; i++) {
-        stint_time began = at(i * 10 + (stint_duration)m->i);
-        stint__record_begin(r, began);
-        stint__record_end(r, began, stint_time_add(began, 8), i % 3 - 1);
+        struct stint__record_call c = {.began = at(i * 10 + (stint_duration)m->i)};
+        stint__record_begin(r, &c);
+        stint__record_end(r, &c, stint_time_add(c.began, 8), i % 3 - 1);
     }
     return NULL;
 }
@@ -259,6 +327,8 @@ int main(void)
         VIRTUAL_TEST(overlapping_calls_are_one_period),
         VIRTUAL_TEST(reports_out_of_order_count_no_time_twice),
         VIRTUAL_TEST(calls_that_end_after_the_answer_are_harmless),
+        VIRTUAL_TEST(the_longest_call_under_way_is_known),
+        VIRTUAL_TEST(a_ledger_has_what_ended_and_what_did_not),
         VIRTUAL_TEST(without_memory_there_is_none),
         VIRTUAL_TEST(many_threads_share_one_record),
     };

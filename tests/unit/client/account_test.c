@@ -18,11 +18,11 @@ static bool all_have_ended(const stint_ctx *ctx)
     struct stint__record *r = stint__record_find(ctx);
     assert_non_null(r);
     static int64_t turn;
-    stint_time later = stint_time_add(stint_now(), STINT_SECONDS(++turn));
-    stint_duration before = stint__record_waited(r, later);
-    stint__record_begin(r, later);
-    stint__record_end(r, later, stint_time_add(later, 10), 3);
-    return stint__record_waited(r, later) == before + 7;
+    struct stint__record_call c = {.began = stint_time_add(stint_now(), STINT_SECONDS(++turn))};
+    stint_duration before = stint__record_waited(r, c.began);
+    stint__record_begin(r, &c);
+    stint__record_end(r, &c, stint_time_add(c.began, 10), 3);
+    return stint__record_waited(r, c.began) == before + 7;
 }
 
 static void every_way_to_end_is_told_once(void **state)

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "ledger.h"
+
 static bool same_bytes(struct stint__slice s, const void *data, size_t len)
 {
     return s.len == len && (len == 0 || memcmp(s.data, data, len) == 0);
@@ -44,6 +46,74 @@ static bool same_metadata(const struct stint__envelope *e, const Stint__Rpc__V1_
     return same;
 }
 
+bool ledger_is_sound(struct stint__slice bytes)
+{
+    struct stint__ledger_reader r;
+    struct stint__ledger_raw raw;
+    const char *problem;
+    int more;
+    stint__ledger_reader_init(&r, bytes);
+    while ((more = stint__ledger_next(&r, &raw, &problem)) > 0)
+        ;
+    return more == 0;
+}
+
+/* protobuf-c keeps a state that it does not know. */
+static bool same_state(stint_ledger_state state, int pb)
+{
+    return pb >= 0 && pb <= STINT_LEDGER_UNDER_WAY ? state == (stint_ledger_state)pb
+                                                   : state == STINT_LEDGER_OPAQUE;
+}
+
+static bool same_span(stint_duration d, uint64_t us)
+{
+    uint64_t most = STINT__BUDGET_US_MAX / 4;
+    return (uint64_t)d == (us < most ? us : most) * 1000;
+}
+
+static bool same_had(const stint_ledger_entry *e, const Stint__Rpc__V1__LedgerEntry *pb)
+{
+    if (pb->has_had_us)
+        return same_span(e->had, pb->had_us);
+    return e->had == (e->state == STINT_LEDGER_ANSWERED ? STINT_DURATION_FOREVER : 0);
+}
+
+static bool same_entry(const struct stint__ledger_raw *raw, const Stint__Rpc__V1__LedgerEntry *pb)
+{
+    const stint_ledger_entry *e = &raw->entry;
+    uint32_t code = pb->code <= STINT_UNAUTHENTICATED ? pb->code : STINT_UNKNOWN;
+    return e->depth == pb->depth && same_state(e->state, (int)pb->state) &&
+           (uint32_t)e->code == code && same_text(raw->service, pb->service) &&
+           same_text(raw->method, pb->method) && same_text(raw->target, pb->target) &&
+           same_span(e->start, pb->start_us) && same_span(e->elapsed, pb->elapsed_us) &&
+           same_span(e->transit, pb->transit_us) && same_span(e->outbound, pb->outbound_us) &&
+           e->retries == pb->retries && same_span(e->backoff, pb->backoff_us) && same_had(e, pb) &&
+           same_span(e->queue, pb->queue_us) && same_span(e->handler, pb->handler_us) &&
+           same_span(e->reserve, pb->reserve_us) && e->used == e->queue + e->handler;
+}
+
+bool ledger_is_same(struct stint__slice bytes, const Stint__Rpc__V1__Ledger *pb)
+{
+    struct stint__ledger_reader r;
+    struct stint__ledger_raw raw;
+    const char *problem;
+    int more = 0;
+    size_t n = 0;
+    stint__ledger_reader_init(&r, bytes);
+    while ((more = stint__ledger_next(&r, &raw, &problem)) > 0) {
+        if (n == pb->n_entries || !same_entry(&raw, pb->entries[n++]))
+            return false;
+    }
+    return more == 0 && n == pb->n_entries && r.dropped == pb->dropped;
+}
+
+static bool same_ledger(const struct stint__envelope *e, const Stint__Rpc__V1__Envelope *pb)
+{
+    if (pb->ledger == NULL)
+        return e->ledger.data == NULL;
+    return !ledger_is_sound(e->ledger) || ledger_is_same(e->ledger, pb->ledger);
+}
+
 const char *envelope_difference(const struct stint__envelope *e, const Stint__Rpc__V1__Envelope *pb)
 {
     const struct {
@@ -64,6 +134,7 @@ const char *envelope_difference(const struct stint__envelope *e, const Stint__Rp
         {"sent_boottime_ns", e->sent_boottime_ns == pb->sent_boottime_ns},
         {"boot_domain", e->boot_domain == pb->boot_domain},
         {"max_message", e->max_message == pb->max_message},
+        {"want_ledger", e->want_ledger == (pb->want_ledger != 0)},
         {"metadata", same_metadata(e, pb)},
         {"code", e->code == (pb->code <= STINT_UNAUTHENTICATED ? pb->code : STINT_UNKNOWN)},
         {"message", same_text(e->message, pb->message)},
@@ -72,6 +143,7 @@ const char *envelope_difference(const struct stint__envelope *e, const Stint__Rp
         {"pushback_us", e->pushback_us == pb->pushback_us},
         {"needed_us", e->needed_us == pb->needed_us},
         {"reason", e->reason == pb->reason},
+        {"ledger", same_ledger(e, pb)},
         {"has_payload", e->has_payload == (pb->has_payload != 0)},
         {"payload", same_bytes(e->payload, pb->payload.data, pb->payload.len)},
     };

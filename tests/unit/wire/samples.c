@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "envelope.h"
+#include "ledger.h"
 
 #define BYTES(literal)                                                                             \
     {                                                                                              \
@@ -19,9 +20,50 @@ static stint_metadata *sample_metadata(void)
     return md;
 }
 
+struct bytes sample_ledger(void)
+{
+    const stint_ledger_entry entries[] = {
+        {
+            .service = "checkout",
+            .code = STINT_UNAVAILABLE,
+            .had = STINT_US(50000),
+            .queue = STINT_US(127),
+            .handler = STINT_US(45678),
+        },
+        {
+            .depth = 1,
+            .state = STINT_LEDGER_NO_REPLY,
+            .code = STINT_DEADLINE_EXCEEDED,
+            .service = "st\xc3\xb6"
+                       "ck",
+            .method = "shop.v1.Stock/Reserve",
+            .target = "ipc:///run/stock",
+            .start = STINT_US(1),
+            .elapsed = STINT_US(300),
+            .transit = STINT_US(3),
+            .outbound = STINT_US(2),
+            .retries = 2,
+            .backoff = STINT_US(4),
+            .queue = STINT_US(5),
+            .handler = STINT_US(6),
+            .reserve = STINT_US(7),
+        },
+    };
+    size_t size = stint__ledger_entry_size(&entries[0]) + stint__ledger_entry_size(&entries[1]) +
+                  stint__ledger_dropped_size(9);
+    struct bytes b = {.data = malloc(size), .len = size, .size = size};
+    if (b.data == NULL)
+        abort();
+    uint8_t *out = stint__ledger_encode_entry(&entries[0], b.data);
+    out = stint__ledger_encode_entry(&entries[1], out);
+    stint__ledger_encode_dropped(9, out);
+    return b;
+}
+
 struct bytes sample_frame(void)
 {
     stint_metadata *md = sample_metadata();
+    struct bytes ledger = sample_ledger();
     const struct stint__envelope e = {
         .kind = STINT__KIND_REPLY,
         .features = STINT__FEATURES_ALL,
@@ -38,6 +80,7 @@ struct bytes sample_frame(void)
         .sent_boottime_ns = 123456789,
         .boot_domain = 42,
         .max_message = 4096,
+        .want_ledger = true,
         .metadata = md,
         .code = STINT_ABORTED,
         .reason = STINT_REASON_QUEUE_FULL,
@@ -46,6 +89,7 @@ struct bytes sample_frame(void)
         .not_executed = true,
         .pushback_us = 500,
         .needed_us = 600,
+        .ledger = bytes_slice(&ledger),
         .has_payload = true,
         .payload = BYTES("payload"),
     };
@@ -56,6 +100,7 @@ struct bytes sample_frame(void)
     stint__envelope_encode_header(&e, b.data);
     bytes_put(&b, e.payload.data, e.payload.len);
     stint_metadata_free(md);
+    bytes_free(&ledger);
     return b;
 }
 

@@ -27,6 +27,9 @@ enum tree_field {
 /* An envelope with its payload. */
 struct bytes sample_frame(void);
 
+/* The ledger in that envelope: an entry with something in every field below one with little. */
+struct bytes sample_ledger(void);
+
 /* A Tree with more fields than protobuf-c keeps in its table on the stack. */
 struct bytes sample_tree(void);
 

@@ -1,0 +1,264 @@
+/* entry.c - see entry.h.
+ *
+ * Everything is computed from facts that the answering thread has, as it answers; only the record
+ * is shared, and locks itself. Nothing here allocates unless there are calls below or names are
+ * long. */
+#include "entry.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "alloc.h"
+#include "expired.h"
+#include "ledger_list.h"
+#include "record.h"
+
+#define NEVER_RAN  ((stint_time){INT64_MIN})
+#define PHASES_MAX 192
+
+/* What is known about a request when it is answered. */
+struct facts {
+    const stint_server *server;
+    struct stint__slice method;
+    struct stint__record *record; /* NULL: it made no calls */
+    stint_time arrival, now;
+    stint_time run_at;   /* its handler's start; NEVER_RAN */
+    stint_time deadline; /* the caller's; INT64_MAX ns: none is known */
+    stint_duration transit, reserve;
+};
+
+/* ---- names ---- */
+
+stint_code stint__entry_set_name(stint_server *s, const char *name, stint_error *err)
+{
+    if (name == NULL)
+        return STINT_OK;
+    size_t len = strnlen(name, sizeof s->name);
+    bool ok = len < sizeof s->name &&
+              stint__utf8_valid((struct stint__slice){(const uint8_t *)name, len});
+    for (size_t i = 0; ok && i < len; i++)
+        ok = (unsigned char)name[i] >= ' ' && name[i] != 0x7f;
+    if (!ok)
+        return stint_error_set(err, STINT_INVALID_ARGUMENT,
+                               "a server's name has at most %zu bytes of printable UTF-8",
+                               sizeof s->name - 1);
+    memcpy(s->name, name, len + 1);
+    return STINT_OK;
+}
+
+/* The server's name, or the service in "package.Service/Method". */
+static struct stint__slice name_of(const struct facts *f)
+{
+    if (f->server->name[0] != '\0')
+        return (struct stint__slice){(const uint8_t *)f->server->name, strlen(f->server->name)};
+    struct stint__slice name = f->method;
+    for (size_t i = 0; i < name.len; i++)
+        if (name.data[i] == '/')
+            name.len = i;
+    for (size_t i = name.len; i-- > 0;)
+        if (name.data[i] == '.')
+            return (struct stint__slice){name.data + i + 1, name.len - i - 1};
+    return name;
+}
+
+/* Terminated; "" if it is too long, which only a stranger's method can be. */
+static const char *copy_name(const struct facts *f, char out[STINT__LEDGER_SERVICE_MAX + 1])
+{
+    struct stint__slice name = name_of(f);
+    size_t len = name.len <= STINT__LEDGER_SERVICE_MAX ? name.len : 0;
+    if (len > 0)
+        memcpy(out, name.data, len);
+    out[len] = '\0';
+    return out;
+}
+
+/* ---- the ledger ---- */
+
+static struct facts facts_of_call(const stint_call *call)
+{
+    const char *path = call->entry->method->path;
+    return (struct facts){
+        .server = call->server,
+        .method = {(const uint8_t *)path, strlen(path)},
+        .record = stint__record_find(call->own),
+        .arrival = call->arrival,
+        .now = stint_now(),
+        .run_at = atomic_load(&call->started) ? call->run_at : NEVER_RAN,
+        .deadline = call->deadline,
+        .transit = call->transit,
+        .reserve = stint_time_sub(call->deadline, call->handler_deadline),
+    };
+}
+
+static bool has_run(const struct facts *f)
+{
+    return f->run_at.ns != NEVER_RAN.ns;
+}
+
+static stint_duration queue_of(const struct facts *f)
+{
+    return stint_time_sub(has_run(f) ? f->run_at : f->now, f->arrival);
+}
+
+static stint_ledger_entry own_entry(const struct facts *f, stint_code code)
+{
+    return (stint_ledger_entry){
+        .state = STINT_LEDGER_ANSWERED,
+        .code = code,
+        .outbound = f->transit,
+        .had = f->deadline.ns == INT64_MAX ? STINT_DURATION_FOREVER
+                                           : stint_time_sub(f->deadline, f->arrival),
+        .queue = queue_of(f),
+        .handler = has_run(f) ? stint_time_sub(f->now, f->run_at) : 0,
+        .reserve = f->reserve > 0 ? f->reserve : 0,
+    };
+}
+
+static size_t size_of(const stint_ledger_entry *own, const stint_ledger *below)
+{
+    size_t size = stint__ledger_entry_size(own);
+    for (size_t i = 0; i < stint_ledger_count(below); i++)
+        size += stint__ledger_entry_size(stint_ledger_at(below, i));
+    return size + stint__ledger_dropped_size(stint_ledger_dropped(below));
+}
+
+static void write(uint8_t *out, const stint_ledger_entry *own, const stint_ledger *below)
+{
+    out = stint__ledger_encode_entry(own, out);
+    for (size_t i = 0; i < stint_ledger_count(below); i++)
+        out = stint__ledger_encode_entry(stint_ledger_at(below, i), out);
+    stint__ledger_encode_dropped(stint_ledger_dropped(below), out);
+}
+
+static void encode(const struct facts *f, stint_code code, struct stint__entry_bytes *ret)
+{
+    char name[STINT__LEDGER_SERVICE_MAX + 1];
+    stint_ledger_entry own = own_entry(f, code);
+    own.service = copy_name(f, name);
+    stint_ledger *below = f->record != NULL ? stint__record_take(f->record, f->now) : NULL;
+    size_t size = size_of(&own, below);
+    while (below != NULL && size > STINT__LEDGER_BYTES_MAX) {
+        stint__ledger_drop(below);
+        size = size_of(&own, below);
+    }
+    ret->heap = size > sizeof ret->few ? stint__alloc(size) : NULL;
+    uint8_t *out = size > sizeof ret->few ? ret->heap : ret->few;
+    ret->bytes = (struct stint__slice){out, out != NULL ? size : 0};
+    if (out != NULL)
+        write(out, &own, below);
+    stint__ledger_free(below);
+}
+
+void stint__entry_bytes_fini(struct stint__entry_bytes *b)
+{
+    stint__free(b->heap);
+}
+
+/* ---- in words ---- */
+
+static double ms(stint_duration d)
+{
+    return (double)d / 1e6;
+}
+
+/* "45.0 ms queued, 5.0 ms in its handler": the phase in which the deadline passed, and the queue
+ * before it where that took a good part. */
+static void say_handler(const struct facts *f, stint_duration total, char *out)
+{
+    stint_time since = f->run_at;
+    const char *child = f->record != NULL ? stint__record_under_way(f->record, &since) : NULL;
+    stint_duration took = stint_time_sub(f->now, since);
+    int n = 0;
+    if (queue_of(f) > total / 10)
+        n = snprintf(out, PHASES_MAX, "%.1f ms queued, ", ms(queue_of(f)));
+    if (child != NULL)
+        snprintf(out + n, PHASES_MAX - (size_t)n, "%.1f ms waiting for %s", ms(took), child);
+    else
+        snprintf(out + n, PHASES_MAX - (size_t)n, "%.1f ms in its handler", ms(took));
+}
+
+static void say_arrival(const struct facts *f, char *out)
+{
+    if (f->transit > 0)
+        snprintf(out, PHASES_MAX, "%.1f ms in transit", ms(f->transit));
+    else
+        snprintf(out, PHASES_MAX, "none left on arrival");
+}
+
+/* If the deadline passed here: puts where the time went in place of the text. */
+static void explain(const struct facts *f, stint_error *outcome)
+{
+    char phases[PHASES_MAX];
+    char name[STINT__LEDGER_SERVICE_MAX + 1];
+    stint_duration total = f->transit + stint_time_sub(f->now, f->arrival);
+    stint_error was = *outcome;
+    if (was.code != STINT_DEADLINE_EXCEEDED)
+        return;
+    if (was.reason == STINT_REASON_EXPIRED_ON_ARRIVAL)
+        say_arrival(f, phases);
+    else if (was.reason == STINT_REASON_EXPIRED_IN_QUEUE)
+        snprintf(phases, sizeof phases, "%.1f ms queued", ms(queue_of(f)));
+    else if (was.reason == STINT_REASON_EXPIRED_IN_HANDLER && has_run(f))
+        say_handler(f, total, phases);
+    else
+        return;
+    stint_error_set(outcome, was.code, STINT__EXPIRED_AFTER "%.1f ms: %s at %s (%.*s)", ms(total),
+                    phases, copy_name(f, name), (int)f->method.len, (const char *)f->method.data);
+    outcome->origin = was.origin;
+    outcome->reason = was.reason;
+    outcome->not_executed = was.not_executed;
+    outcome->pushback = was.pushback;
+}
+
+/* ---- what an answer comes with ---- */
+
+static void describe(const struct facts *f, bool wanted, stint_error *outcome,
+                     struct stint__entry_bytes *ret)
+{
+    explain(f, outcome);
+    if (wanted)
+        encode(f, outcome->code, ret);
+}
+
+void stint__entry_of_call(const stint_call *call, stint_error *outcome,
+                          struct stint__entry_bytes *ret)
+{
+    bool wanted = stint__record_wants_ledger(call->own);
+    ret->heap = NULL;
+    ret->bytes = (struct stint__slice){NULL, 0};
+    if (!wanted && outcome->code != STINT_DEADLINE_EXCEEDED)
+        return;
+    const struct facts f = facts_of_call(call);
+    describe(&f, wanted, outcome, ret);
+}
+
+/* The method's own times, once it is known which that is; before that, what the frame says. */
+static stint_time deadline_of(const struct stint__arrival *a)
+{
+    const struct stint__envelope *e = &a->in->env;
+    if (a->entry != NULL)
+        return a->deadline;
+    return e->has_budget ? stint_time_add(a->in->read_at, STINT_US((stint_duration)e->budget_us))
+                         : (stint_time){INT64_MAX};
+}
+
+void stint__entry_of_arrival(const struct stint__arrival *a, stint_error *outcome,
+                             struct stint__entry_bytes *ret)
+{
+    bool wanted = a->in->env.want_ledger;
+    ret->heap = NULL;
+    ret->bytes = (struct stint__slice){NULL, 0};
+    if (!wanted && outcome->code != STINT_DEADLINE_EXCEEDED)
+        return;
+    const struct facts f = {
+        .server = a->server,
+        .method = a->in->env.method,
+        .arrival = a->in->read_at,
+        .now = a->now,
+        .run_at = NEVER_RAN,
+        .deadline = deadline_of(a),
+        .transit = a->transit,
+        .reserve = a->entry != NULL ? stint_time_sub(a->deadline, a->handler_deadline) : 0,
+    };
+    describe(&f, wanted, outcome, ret);
+}

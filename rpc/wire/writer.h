@@ -1,0 +1,79 @@
+/* writer.h - protobuf fields, written or only counted. For the .c files of rpc/wire.
+ *
+ * One function says what is encoded, and is run twice: with an empty writer it counts the bytes
+ * that it then writes. */
+#ifndef STINT_WIRE_WRITER_H
+#define STINT_WIRE_WRITER_H
+
+#include <stdbool.h>
+#include <string.h>
+
+#include "field.h"
+
+/* Where to write; passed by value, so that it stays in registers. */
+struct writer {
+    uint8_t *out; /* NULL: only count */
+    size_t n;
+};
+
+static inline size_t varint_size(uint64_t v)
+{
+    size_t n = 1;
+    while (v >>= 7)
+        n++;
+    return n;
+}
+
+static inline struct writer put_varint(struct writer w, uint64_t v)
+{
+    if (w.out == NULL) {
+        w.n += varint_size(v);
+        return w;
+    }
+    for (; v >= 0x80; v >>= 7)
+        w.out[w.n++] = (uint8_t)(v | 0x80);
+    w.out[w.n++] = (uint8_t)v;
+    return w;
+}
+
+static inline struct writer put_tag(struct writer w, uint32_t number, enum stint__wire_type type)
+{
+    return put_varint(w, (uint64_t)number << 3 | type);
+}
+
+static inline struct writer put_raw(struct writer w, const void *p, size_t len)
+{
+    if (w.out != NULL)
+        memcpy(w.out + w.n, p, len);
+    w.n += len;
+    return w;
+}
+
+static inline struct writer put_uint(struct writer w, uint32_t number, bool present, uint64_t v)
+{
+    return present ? put_varint(put_tag(w, number, STINT__WIRE_VARINT), v) : w;
+}
+
+static inline struct writer put_fixed64(struct writer w, uint32_t number, uint64_t v)
+{
+    if (v == 0)
+        return w;
+    uint8_t bytes[8];
+    for (unsigned i = 0; i < sizeof bytes; i++)
+        bytes[i] = (uint8_t)(v >> (8 * i));
+    return put_raw(put_tag(w, number, STINT__WIRE_I64), bytes, sizeof bytes);
+}
+
+static inline struct writer put_bytes(struct writer w, uint32_t number, const void *p, size_t len)
+{
+    if (p == NULL || len == 0)
+        return w;
+    return put_raw(put_varint(put_tag(w, number, STINT__WIRE_LEN), len), p, len);
+}
+
+static inline struct writer put_slice(struct writer w, uint32_t number, struct stint__slice s)
+{
+    return put_bytes(w, number, s.data, s.len);
+}
+
+#endif
