@@ -247,9 +247,10 @@ static void weigh(struct gen_errors *errors, struct gen_budget *b)
             "%s has neither a share nor a timeout, but other calls of the method have: without "
             "shares say all timeouts or none",
             without_timeout->calls[0].method);
-    else
-        for (size_t i = 0; i < b->n_stages; i++)
+    for (size_t i = 0; i < b->n_stages; i++) {
+        if (b->stages[i].weight == 0)
             b->stages[i].weight = 1;
+    }
 }
 
 struct gen_budget gen_calls_build(struct gen_errors *errors, const struct gen_place *option,

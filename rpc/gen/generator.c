@@ -3,6 +3,8 @@
  * Invariant: a response has files or an error, never both. Single-threaded. */
 #include "generator.h"
 
+#include <string.h>
+
 #include "check.h"
 #include "emit.h"
 
@@ -36,42 +38,67 @@ static void add_files(response_proto *response, const struct gen_model *model)
     }
 }
 
-static void check_parameter(struct gen_errors *errors, const char *parameter)
+struct parameters {
+    bool check;
+};
+
+static struct parameters read_parameters(struct gen_errors *errors, const char *text)
 {
-    if (parameter != NULL && parameter[0] != '\0')
-        gen_error(errors, NULL, "unknown parameter \"%s\": protoc-gen-stint has none", parameter);
+    struct parameters result = {.check = false};
+    for (const char *s = text != NULL ? text : ""; *s != '\0';) {
+        size_t n = strcspn(s, ",");
+        const char *name = gen_format(errors->text.arena, "%.*s", (int)n, s);
+        if (strcmp(name, "check") == 0)
+            result.check = true;
+        else if (strcmp(name, "werror") == 0)
+            errors->strict = true;
+        else
+            gen_error(errors, NULL, "unknown parameter \"%s\": there are check and werror", name);
+        s += n + (s[n] == ',');
+    }
+    errors->labelled = result.check;
+    return result;
+}
+
+static void check_budgets(const struct gen_model *model)
+{
+    struct check_graph graph = check_graph_build(model);
+    gen_check_budgets(&graph);
 }
 
 /* We say that we know proto3 `optional`, so that it is us and not protoc who refuses it: with the
  * line of the field. */
-static void answer(response_proto *response, struct stint__arena *arena,
+static void answer(response_proto *response, struct gen_errors *errors,
                    const request_proto *request)
 {
-    struct gen_errors errors = gen_errors_none(arena);
     response->has_supported_features = 1;
     response->supported_features =
         GOOGLE__PROTOBUF__COMPILER__CODE_GENERATOR_RESPONSE__FEATURE__FEATURE_PROTO3_OPTIONAL;
-    check_parameter(&errors, request->parameter);
-    struct gen_model model = gen_model_build(request, &errors);
+    struct parameters parameters = read_parameters(errors, request->parameter);
+    struct gen_model model = gen_model_build(
+        request, errors, parameters.check ? GEN_OPTIONS_OF_ALL : GEN_OPTIONS_OF_WANTED);
     gen_check_supported(&model);
     gen_check_clashes(&model);
-    if (errors.count == 0)
+    if (parameters.check && errors->count == 0)
+        check_budgets(&model);
+    if (errors->count == 0)
         add_files(response, &model);
     else
-        response->error = gen_format(arena, "%s", gen_errors_text(&errors));
+        response->error = gen_format(model.arena, "%s", gen_errors_text(errors));
 }
 
-bool gen_run(struct stint__arena *arena, struct gen_bytes bytes, struct gen_bytes *ret_response,
+bool gen_run(struct stint__arena *arena, struct gen_bytes bytes, struct gen_answer *ret,
              const char **ret_problem)
 {
     const request_proto *request = gen_request_read(arena, bytes.data, bytes.len, ret_problem);
     if (request == NULL)
         return false;
     response_proto response = GOOGLE__PROTOBUF__COMPILER__CODE_GENERATOR_RESPONSE__INIT;
-    answer(&response, arena, request);
+    struct gen_errors errors = gen_errors_none(arena);
+    answer(&response, &errors, request);
     size_t len = google__protobuf__compiler__code_generator_response__get_packed_size(&response);
     uint8_t *data = gen_alloc(arena, len);
     google__protobuf__compiler__code_generator_response__pack(&response, data);
-    *ret_response = (struct gen_bytes){data, len};
+    *ret = (struct gen_answer){{data, len}, gen_warnings_text(&errors)};
     return true;
 }

@@ -15,10 +15,19 @@ struct gen_bytes {
     size_t len;
 };
 
-/* Answers a packed CodeGeneratorRequest with a packed CodeGeneratorResponse, which lives in the
- * arena. The response holds either every file that was asked for, or an error for the user and no
- * file. False, with *ret_problem saying why, if there is no reading the request. */
-bool gen_run(struct stint__arena *arena, struct gen_bytes request, struct gen_bytes *ret_response,
+/* Lives in the arena. */
+struct gen_answer {
+    struct gen_bytes response;
+    const char *warnings; /* for the user, whom protoc does not show what is in a response; or "" */
+};
+
+/* Answers a packed CodeGeneratorRequest with a packed CodeGeneratorResponse. The response holds
+ * either every file that was asked for, or an error for the user and no file. False, with
+ * *ret_problem saying why, if there is no reading the request.
+ *
+ * Parameters (protoc's --stint_opt, between commas): `check` looks at the declared budgets of all
+ * files in the request as well, imported ones too; `werror` makes errors of its warnings. */
+bool gen_run(struct stint__arena *arena, struct gen_bytes request, struct gen_answer *ret,
              const char **ret_problem);
 
 #endif

@@ -95,9 +95,8 @@ static struct gen_method build_method(struct gen_model *model, const struct gen_
     const Google__Protobuf__MethodDescriptorProto *proto = service->proto->method[index];
     struct gen_place at = gen_place_member(service->at, GEN_SERVICE_METHOD, index);
     const char *name = gen_name_lower(model->arena, proto->name, "");
-    /* What is wrong with an imported file's options is told when that file is generated. */
     struct gen_method_options options = {0};
-    if (service->file->wanted)
+    if (service->file->wanted || model->scope == GEN_OPTIONS_OF_ALL)
         options = gen_options_method(model->errors, &at, proto->options, model->has_options);
     const Google__Protobuf__ServiceOptions *of_service = service->proto->options;
     if (of_service != NULL && of_service->has_deprecated && of_service->deprecated)
@@ -173,9 +172,9 @@ static bool mark_wanted(struct gen_model *model, const char *name)
 }
 
 struct gen_model gen_model_build(const Google__Protobuf__Compiler__CodeGeneratorRequest *request,
-                                 struct gen_errors *errors)
+                                 struct gen_errors *errors, enum gen_options_scope scope)
 {
-    struct gen_model model = {.arena = errors->text.arena, .errors = errors};
+    struct gen_model model = {.arena = errors->text.arena, .errors = errors, .scope = scope};
     model.files = gen_alloc_array(model.arena, request->n_proto_file, sizeof *model.files);
     for (; model.n_files < request->n_proto_file; model.n_files++) {
         const Google__Protobuf__FileDescriptorProto *proto = request->proto_file[model.n_files];

@@ -54,11 +54,16 @@ struct gen_file {
     size_t n_services;
 };
 
+/* Whose options are read: what is wrong with those of an imported file is told when that is
+ * generated; but its methods may be part of a fleet. */
+enum gen_options_scope { GEN_OPTIONS_OF_WANTED, GEN_OPTIONS_OF_ALL };
+
 struct gen_model {
     struct stint__arena *arena;
     struct gen_errors *errors;
     struct gen_file *files;
     size_t n_files;
+    enum gen_options_scope scope;
     bool has_options;             /* stint/options.proto is among the files */
     struct gen_message *messages; /* sorted by full_name */
     size_t n_messages;
@@ -67,6 +72,6 @@ struct gen_model {
 /* The model of the request; what is wrong with the .proto files goes to errors, and parts that
  * depend on it are missing then. */
 struct gen_model gen_model_build(const Google__Protobuf__Compiler__CodeGeneratorRequest *request,
-                                 struct gen_errors *errors);
+                                 struct gen_errors *errors, enum gen_options_scope scope);
 
 #endif

@@ -90,6 +90,24 @@ static bool file_names(const file_proto *f)
     return good;
 }
 
+/* Files whose names can be relied on. */
+static bool good_files(struct stint__arena *arena, file_proto *const *files, size_t n,
+                       const char **ret_problem)
+{
+    for (size_t i = 0; i < n; i++) {
+        const file_proto *f = files[i];
+        if (!file_name(f->name)) {
+            *ret_problem = "it has a file whose name C cannot include";
+            return false;
+        }
+        if (!file_names(f)) {
+            *ret_problem = gen_format(arena, "%s in it has a name that is no identifier", f->name);
+            return false;
+        }
+    }
+    return true;
+}
+
 const Google__Protobuf__Compiler__CodeGeneratorRequest *gen_request_read(struct stint__arena *arena,
                                                                          const uint8_t *bytes,
                                                                          size_t len,
@@ -99,24 +117,36 @@ const Google__Protobuf__Compiler__CodeGeneratorRequest *gen_request_read(struct 
     ProtobufCAllocator allocator = {guarded_alloc, guarded_free, &guard};
     const Google__Protobuf__Compiler__CodeGeneratorRequest *request =
         google__protobuf__compiler__code_generator_request__unpack(&allocator, len, bytes);
-    if (request == NULL) {
+    if (request == NULL)
         *ret_problem = "it does not decode";
-        return NULL;
-    }
-    if (request->n_file_to_generate == 0) {
+    else if (request->n_file_to_generate == 0)
         *ret_problem = "it names no file to generate";
+    else if (good_files(arena, request->proto_file, request->n_proto_file, ret_problem))
+        return request;
+    return NULL;
+}
+
+const Google__Protobuf__Compiler__CodeGeneratorRequest *gen_request_of_set(
+    struct stint__arena *arena, const uint8_t *bytes, size_t len, const char **ret_problem)
+{
+    struct guard guard = {arena, stack_here()};
+    ProtobufCAllocator allocator = {guarded_alloc, guarded_free, &guard};
+    Google__Protobuf__FileDescriptorSet *set =
+        google__protobuf__file_descriptor_set__unpack(&allocator, len, bytes);
+    if (set == NULL) {
+        *ret_problem = "it is no descriptor set";
         return NULL;
     }
-    for (size_t i = 0; i < request->n_proto_file; i++) {
-        const file_proto *f = request->proto_file[i];
-        if (!file_name(f->name)) {
-            *ret_problem = "it has a file whose name C cannot include";
-            return NULL;
-        }
-        if (!file_names(f)) {
-            *ret_problem = gen_format(arena, "%s in it has a name that is no identifier", f->name);
-            return NULL;
-        }
+    if (!good_files(arena, set->file, set->n_file, ret_problem))
+        return NULL;
+    Google__Protobuf__Compiler__CodeGeneratorRequest *request = gen_alloc(arena, sizeof *request);
+    google__protobuf__compiler__code_generator_request__init(request);
+    request->proto_file = set->file;
+    request->n_proto_file = set->n_file;
+    request->file_to_generate = gen_alloc_array(arena, set->n_file, sizeof(char *));
+    for (; request->n_file_to_generate < set->n_file; request->n_file_to_generate++) {
+        size_t i = request->n_file_to_generate;
+        request->file_to_generate[i] = set->file[i]->name;
     }
     return request;
 }

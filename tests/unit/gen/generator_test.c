@@ -10,6 +10,7 @@
 
 #include "alloc.h"
 #include "generator.h"
+#include "program.h"
 #include "text.h"
 
 typedef Google__Protobuf__Compiler__CodeGeneratorRequest request_proto;
@@ -27,21 +28,9 @@ struct fixture {
     file_proto *sample; /* in the request */
     char *names[1];
     response_proto *response;
+    const char *warnings;
     const char *problem;
 };
-
-static struct gen_text read_file(struct stint__arena *arena, const char *path)
-{
-    struct gen_text t;
-    gen_text_init(&t, arena);
-    FILE *f = fopen(path, "rb");
-    assert_non_null(f);
-    char buffer[4096];
-    for (size_t n; (n = fread(buffer, 1, sizeof buffer, f)) > 0;)
-        gen_text_add_bytes(&t, buffer, n);
-    fclose(f);
-    return t;
-}
 
 static int set_up(void **state)
 {
@@ -49,7 +38,10 @@ static int set_up(void **state)
     assert_non_null(f);
     stint__arena_init(&f->arena, NULL, 0, GEN_MEMORY_MAX);
     f->allocator = stint__arena_allocator(&f->arena);
-    struct gen_text bytes = read_file(&f->arena, descriptors_path);
+    FILE *descriptors = fopen(descriptors_path, "rb");
+    assert_non_null(descriptors);
+    struct gen_text bytes = gen_program_read(&f->arena, descriptors);
+    fclose(descriptors);
     file_set *set = google__protobuf__file_descriptor_set__unpack(&f->allocator, bytes.len,
                                                                   (const uint8_t *)bytes.data);
     assert_non_null(set);
@@ -81,16 +73,17 @@ static int tear_down(void **state)
 /* Runs the generator on any bytes: true if it answered, and then with files or with an error. */
 static bool run_bytes(struct fixture *f, const uint8_t *data, size_t len)
 {
-    struct gen_bytes response;
+    struct gen_answer answer;
     f->problem = NULL;
-    if (!gen_run(&f->arena, (struct gen_bytes){data, len}, &response, &f->problem)) {
+    if (!gen_run(&f->arena, (struct gen_bytes){data, len}, &answer, &f->problem)) {
         assert_non_null(f->problem);
         assert_true(strlen(f->problem) > 0);
         return false;
     }
     f->response = google__protobuf__compiler__code_generator_response__unpack(
-        &f->allocator, response.len, response.data);
+        &f->allocator, answer.response.len, answer.response.data);
     assert_non_null(f->response);
+    f->warnings = answer.warnings;
     assert_true((f->response->error != NULL) != (f->response->n_file > 0));
     return true;
 }
@@ -230,10 +223,50 @@ static void a_parameter_is_an_error(void **state)
 {
     struct fixture *f = *state;
     f->request.parameter = gen_format(&f->arena, "a=b");
-    expect_error(f, "unknown parameter \"a=b\": protoc-gen-stint has none");
+    expect_error(f, "unknown parameter \"a=b\": there are check and werror");
     f->request.parameter = gen_format(&f->arena, "%s", "");
     assert_true(run(f));
     assert_null(f->response->error);
+}
+
+static void check_is_told_what_does_not_fit(void **state)
+{
+    struct fixture *f = *state;
+    f->request.parameter = gen_format(&f->arena, "check");
+    assert_true(run(f));
+    assert_null(f->response->error);
+    assert_int_equal(f->response->n_file, 2);
+    assert_string_equal(f->warnings, "");
+
+    f->sample->service[0]->method[2]->name = gen_format(&f->arena, "Parrot");
+    expect_error(f, "sample.proto:21:5: error: sample.v1.Oracle/Ask calls sample.v1.Oracle/Echo, "
+                    "which is in none of the files");
+    f->request.parameter = NULL;
+    assert_true(run(f));
+    assert_null(f->response->error);
+}
+
+static void warnings_count_if_asked(void **state)
+{
+    struct fixture *f = *state;
+    static const char warning[] =
+        "minimum 10ms of sample.v1.Oracle/Echo is less than the 10.5ms that its work, reserve and "
+        "calls need";
+    Google__Protobuf__MethodOptions *options = f->sample->service[0]->method[2]->options;
+    static uint8_t bytes[] = "\x0F\x22\x04"
+                             "10ms"
+                             "\x32\x07"
+                             "10500us"; /* minimum, work */
+    options->base.unknown_fields[0].data = bytes;
+    options->base.unknown_fields[0].len = sizeof bytes - 1;
+    f->request.parameter = gen_format(&f->arena, "check");
+    assert_true(run(f));
+    assert_null(f->response->error);
+    assert_string_equal(f->warnings,
+                        gen_format(&f->arena, "sample.proto:24:3: warning: %s", warning));
+    f->request.parameter = gen_format(&f->arena, "check,werror");
+    expect_error(f, gen_format(&f->arena, "sample.proto:24:3: error: %s", warning));
+    assert_string_equal(f->warnings, "");
 }
 
 static void an_unknown_syntax_is_an_error(void **state)
@@ -248,7 +281,7 @@ static void an_unknown_type_is_an_error(void **state)
 {
     struct fixture *f = *state;
     f->sample->service[0]->method[1]->input_type = gen_format(&f->arena, ".sample.v1.Nothing");
-    expect_error(f, "sample.proto:22:14: message sample.v1.Nothing is not in the request");
+    expect_error(f, "sample.proto:23:14: message sample.v1.Nothing is not in the request");
 }
 
 static void places_without_lines_name_the_file(void **state)
@@ -299,7 +332,7 @@ static void an_option_that_does_not_decode_is_an_error(void **state)
 {
     struct fixture *f = *state;
     ProtobufCMessage *options = &f->sample->service[0]->method[0]->options->base;
-    assert_int_equal(options->n_unknown_fields, 1);
+    assert_int_equal(options->n_unknown_fields, 2);
     /* Two bytes: field 1, of 127 bytes. */
     static uint8_t bad[] = {2, 1 << 3 | 2, 127};
     options->unknown_fields[0].data = bad;
@@ -331,6 +364,8 @@ int main(int argc, char **argv)
         TEST(what_is_no_request_is_refused),
         TEST(a_file_that_is_not_there_is_an_error),
         TEST(a_parameter_is_an_error),
+        TEST(check_is_told_what_does_not_fit),
+        TEST(warnings_count_if_asked),
         TEST(an_unknown_syntax_is_an_error),
         TEST(an_unknown_type_is_an_error),
         TEST(places_without_lines_name_the_file),
