@@ -1,4 +1,5 @@
-# StintGenerate.cmake - C from .proto files, in this project and in those that use it.
+# StintGenerate.cmake - C from .proto files, and a check of them, in this project and in those that
+# use it.
 #
 #   stint_generate(target proto... [IMPORT_DIRS dir...])
 #
@@ -79,6 +80,22 @@ function(stint__proto_name proto)
                       "${ARG_IMPORT_DIRS}")
 endfunction()
 
+# stint__import_dirs(RETURN variable [dir...]): the import dirs, absolute; without any, the current
+# source dir.
+function(stint__import_dirs)
+  cmake_parse_arguments(ARG "" "RETURN" "" ${ARGN})
+  set(dirs)
+  foreach(dir IN LISTS ARG_UNPARSED_ARGUMENTS)
+    cmake_path(ABSOLUTE_PATH dir NORMALIZE)
+    string(REGEX REPLACE "(.)/$" "\\1" dir ${dir})
+    list(APPEND dirs ${dir})
+  endforeach()
+  if(NOT dirs)
+    set(dirs ${CMAKE_CURRENT_SOURCE_DIR})
+  endif()
+  set(${ARG_RETURN} ${dirs} PARENT_SCOPE)
+endfunction()
+
 function(stint_generate target)
   cmake_parse_arguments(ARG "" "" "IMPORT_DIRS" ${ARGN})
   if(NOT TARGET ${target})
@@ -92,15 +109,7 @@ function(stint_generate target)
     message(FATAL_ERROR "stint_generate: no proto for target ${target}")
   endif()
 
-  set(dirs)
-  foreach(dir IN LISTS ARG_IMPORT_DIRS)
-    cmake_path(ABSOLUTE_PATH dir NORMALIZE)
-    string(REGEX REPLACE "(.)/$" "\\1" dir ${dir})
-    list(APPEND dirs ${dir})
-  endforeach()
-  if(NOT dirs)
-    set(dirs ${CMAKE_CURRENT_SOURCE_DIR})
-  endif()
+  stint__import_dirs(RETURN dirs ${ARG_IMPORT_DIRS})
   get_property(stint_dir GLOBAL PROPERTY STINT_PROTO_DIR)
 
   set(out_dir ${CMAKE_CURRENT_BINARY_DIR}/${target}.protos)
@@ -112,4 +121,48 @@ function(stint_generate target)
   endforeach()
   # SYSTEM, so that nobody is warned about code that he did not write.
   target_include_directories(${target} SYSTEM PUBLIC $<BUILD_INTERFACE:${out_dir}>)
+endfunction()
+
+# stint_check(target proto... [IMPORT_DIRS dir...] [WERROR])
+#
+# Adds a target, part of `all`, that fails if the budgets which these protos and those they import
+# declare do not fit (stint-check; docs/budget.md); with WERROR, if they are doubtful. Name the protos
+# of all services that call each other: it looks again when one of them changes.
+function(stint_check target)
+  cmake_parse_arguments(ARG "WERROR" "" "IMPORT_DIRS" ${ARGN})
+  if(NOT ARG_UNPARSED_ARGUMENTS)
+    message(FATAL_ERROR "stint_check: no proto for target ${target}")
+  endif()
+  stint__import_dirs(RETURN dirs ${ARG_IMPORT_DIRS})
+  get_property(stint_dir GLOBAL PROPERTY STINT_PROTO_DIR)
+
+  set(names)
+  set(files)
+  foreach(proto IN LISTS ARG_UNPARSED_ARGUMENTS)
+    stint__proto_name(${proto} RETURN name IMPORT_DIRS ${dirs})
+    list(APPEND names ${name})
+    foreach(dir IN LISTS dirs)
+      if(EXISTS ${dir}/${name})
+        list(APPEND files ${dir}/${name})
+        break()
+      endif()
+    endforeach()
+  endforeach()
+
+  find_program(STINT_PROTOC protoc REQUIRED)
+  set(set ${CMAKE_CURRENT_BINARY_DIR}/${target}.pb)
+  set(imports ${dirs} ${stint_dir})
+  list(TRANSFORM imports PREPEND -I)
+  add_custom_command(
+    OUTPUT ${set}.checked
+    COMMAND ${STINT_PROTOC} ${imports} --include_imports --include_source_info
+            --descriptor_set_out=${set} ${names}
+    COMMAND Stint::stint-check $<$<BOOL:${ARG_WERROR}>:--werror> ${set}
+    COMMAND ${CMAKE_COMMAND} -E touch ${set}.checked
+    DEPENDS ${files} Stint::stint-check
+    BYPRODUCTS ${set}
+    COMMENT "Checking the budgets of ${target}"
+    COMMAND_EXPAND_LISTS
+    VERBATIM)
+  add_custom_target(${target} ALL DEPENDS ${set}.checked)
 endfunction()

@@ -5,7 +5,7 @@ include(CMakePackageConfigHelpers)
 set(config_dir ${CMAKE_INSTALL_LIBDIR}/cmake/Stint)
 set(proto_dir ${CMAKE_INSTALL_DATADIR}/stint/proto)
 
-install(TARGETS stint stint_protos protoc-gen-stint EXPORT StintTargets)
+install(TARGETS stint stint_protos protoc-gen-stint stint-check EXPORT StintTargets)
 install(DIRECTORY include/stint DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/protos/
         DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/stint/protos

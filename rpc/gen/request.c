@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "names.h"
+#include "reader.h"
 
 #define STACK_MAX ((uintptr_t)512 * 1024)
 
@@ -126,6 +127,43 @@ const Google__Protobuf__Compiler__CodeGeneratorRequest *gen_request_read(struct 
     return NULL;
 }
 
+static struct stint__slice pack(struct stint__arena *arena, const file_proto *f)
+{
+    size_t len = google__protobuf__file_descriptor_proto__get_packed_size(f);
+    uint8_t *data = gen_alloc(arena, len);
+    google__protobuf__file_descriptor_proto__pack(f, data);
+    return (struct stint__slice){data, len};
+}
+
+static bool same(struct stint__arena *arena, const file_proto *a, const file_proto *b)
+{
+    struct stint__slice x = pack(arena, a);
+    struct stint__slice y = pack(arena, b);
+    return x.len == y.len && memcmp(x.data, y.data, x.len) == 0;
+}
+
+/* Sets that were made apart and then put one after the other share what all of them import: leaves
+ * only the first of each file. */
+static bool drop_repeated(struct stint__arena *arena, Google__Protobuf__FileDescriptorSet *set,
+                          const char **ret_problem)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < set->n_file; i++) {
+        file_proto *f = set->file[i];
+        size_t j = 0;
+        while (j < n && strcmp(set->file[j]->name, f->name) != 0)
+            j++;
+        if (j == n) {
+            set->file[n++] = f;
+        } else if (!same(arena, set->file[j], f)) {
+            *ret_problem = gen_format(arena, "%s is in it twice, and not alike", f->name);
+            return false;
+        }
+    }
+    set->n_file = n;
+    return true;
+}
+
 const Google__Protobuf__Compiler__CodeGeneratorRequest *gen_request_of_set(
     struct stint__arena *arena, const uint8_t *bytes, size_t len, const char **ret_problem)
 {
@@ -137,7 +175,8 @@ const Google__Protobuf__Compiler__CodeGeneratorRequest *gen_request_of_set(
         *ret_problem = "it is no descriptor set";
         return NULL;
     }
-    if (!good_files(arena, set->file, set->n_file, ret_problem))
+    if (!good_files(arena, set->file, set->n_file, ret_problem) ||
+        !drop_repeated(arena, set, ret_problem))
         return NULL;
     Google__Protobuf__Compiler__CodeGeneratorRequest *request = gen_alloc(arena, sizeof *request);
     google__protobuf__compiler__code_generator_request__init(request);

@@ -17,7 +17,9 @@ const Google__Protobuf__Compiler__CodeGeneratorRequest *gen_request_read(struct 
                                                                          size_t len,
                                                                          const char **ret_problem);
 
-/* The same for the packed FileDescriptorSet of a whole fleet: a request for all of its files. */
+/* The same for the packed FileDescriptorSet of a whole fleet: a request for all of its files.
+ * Several sets may stand one after the other; a file that is in more than one of them must be the
+ * same. */
 const Google__Protobuf__Compiler__CodeGeneratorRequest *gen_request_of_set(
     struct stint__arena *arena, const uint8_t *bytes, size_t len, const char **ret_problem);
 

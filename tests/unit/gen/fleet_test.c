@@ -194,6 +194,28 @@ static void a_set_without_the_options_is_not_checked(void **state)
                         "stint/options.proto is not in it: make it with --include_imports");
 }
 
+static void sets_can_be_put_together(void **state)
+{
+    struct fixture *f = *state;
+    assert_true(run_bytes(f, pack(f)));
+    const char *once = f->result.tree;
+    struct gen_text both;
+    gen_text_init(&both, &f->arena);
+    for (int i = 0; i < 2; i++) {
+        struct gen_bytes set = pack(f);
+        gen_text_add_bytes(&both, (const char *)set.data, set.len);
+    }
+    assert_true(run_bytes(f, (struct gen_bytes){(const uint8_t *)both.data, both.len}));
+    assert_string_equal(f->result.errors, "");
+    assert_string_equal(f->result.tree, once);
+
+    method(f, 2)->name = gen_format(&f->arena, "Parrot");
+    struct gen_bytes other = pack(f);
+    gen_text_add_bytes(&both, (const char *)other.data, other.len);
+    assert_false(run_bytes(f, (struct gen_bytes){(const uint8_t *)both.data, both.len}));
+    assert_string_equal(f->problem, "sample.proto is in it twice, and not alike");
+}
+
 static void what_is_no_set_is_refused(void **state)
 {
     struct fixture *f = *state;
@@ -296,6 +318,7 @@ int main(int argc, char **argv)
         TEST(changed_bytes_do_no_harm),
         TEST(without_places_the_file_is_named),
         TEST(a_set_without_the_options_is_not_checked),
+        TEST(sets_can_be_put_together),
         TEST(what_is_no_set_is_refused),
         TEST(calls_that_do_not_decode_are_errors),
         TEST(many_paths_end),
