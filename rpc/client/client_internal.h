@@ -64,10 +64,14 @@ struct stint_channel {
     atomic_int link; /* enum stint__link_state; written under the mutex */
     atomic_uint_fast64_t link_epoch; /* counts the ready events; written under the mutex */
 
+    atomic_bool backlog; /* calls wait, or are sent after having waited: others go behind them;
+                            written under the mutex */
+
     pthread_mutex_t mutex;          /* guards what follows */
     pthread_cond_t changed;         /* link, unused */
     struct stint__list waiting;     /* calls in place WAITING, oldest first */
     struct stint__list undelivered; /* ended calls, for the delivery timer */
+    bool flushing;                  /* some thread is sending what waited */
     stint_error last_error;         /* why the last attempt failed */
     bool unused;                    /* refs has reached zero */
 };

@@ -5,10 +5,15 @@
  * ready. Nothing is ever sent twice: a request goes back to the list only if the transport vouches
  * that its bytes were never given to a connection.
  *
- * The list and the place WAITING are guarded by the channel's mutex; see client_internal.h for the
- * other places, and for the reference that a request holds on its call from the first attempt to
- * send it until it is over ("the request's reference" below). No lock is held while the transport
- * or a delivery is called. */
+ * First come, first sent: while calls wait, or are sent after having waited (`backlog`), new ones
+ * go behind them. One thread at a time sends what waited; it ends when nothing waits any more, or
+ * when what it tried to send must wait for the next ready event. So whoever puts a call behind
+ * others under the mutex knows that somebody will come for it.
+ *
+ * The list, `flushing` and the place WAITING are guarded by the channel's mutex; see
+ * client_internal.h for the other places, and for the reference that a request holds on its call
+ * from the first attempt to send it until it is over ("the request's reference" below). No lock is
+ * held while the transport or a delivery is called. */
 #include "client_internal.h"
 
 #include <string.h>
@@ -77,23 +82,49 @@ static stint_code send_now(struct stint__client_call *call, stint_error *err)
     return STINT_OK;
 }
 
+/* To be called after every change of what it depends on. */
+static void note_backlog_locked(stint_channel *ch)
+{
+    atomic_store(&ch->backlog, ch->flushing || !stint__list_empty(&ch->waiting));
+}
+
+/* An attempt to send. */
+struct attempt {
+    uint64_t epoch; /* of the link, before it */
+    bool is_next;   /* has waited already, and comes before all that wait */
+    bool in_line;   /* was not made: others come first */
+};
+
+static stint_code send_in_turn(struct stint__client_call *call, struct attempt *a, stint_error *err)
+{
+    a->epoch = atomic_load(&call->ch->link_epoch);
+    a->in_line = !a->is_next && atomic_load(&call->ch->backlog);
+    if (!a->in_line)
+        return send_now(call, err);
+    stint_error_set(err, STINT_UNAVAILABLE, "other calls wait");
+    err->reason = STINT_REASON_NOT_CONNECTED;
+    return STINT_UNAVAILABLE;
+}
+
 enum parked { PARKED, TRY_AGAIN, MAY_NOT_WAIT };
 
-/* Parks the call, which then keeps the request's reference; TRY_AGAIN if the link became ready
- * since `epoch`. */
-static enum parked park(struct stint__client_call *call, uint64_t epoch, bool at_front)
+/* Parks the call, which then keeps the request's reference, after an attempt that came to nothing;
+ * TRY_AGAIN if another one may do better. */
+static enum parked park(struct stint__client_call *call, const struct attempt *a)
 {
     stint_channel *ch = call->ch;
     enum parked result = PARKED;
     pthread_mutex_lock(&ch->mutex);
+    bool behind = !a->is_next && atomic_load(&ch->backlog);
     if (atomic_load(&ch->closing) ||
         (atomic_load(&ch->link) == STINT__LINK_FAILING && !call->options.wait_for_ready)) {
         result = MAY_NOT_WAIT;
-    } else if (atomic_load(&ch->link_epoch) != epoch) {
+    } else if (!behind && (a->in_line || atomic_load(&ch->link_epoch) != a->epoch)) {
         result = TRY_AGAIN;
     } else {
         atomic_store(&call->place, STINT__PLACE_WAITING);
-        stint__list_push_back(at_front ? ch->waiting.next : &ch->waiting, &call->waiting_link);
+        stint__list_push_back(a->is_next ? ch->waiting.next : &ch->waiting, &call->waiting_link);
+        note_backlog_locked(ch);
     }
     pthread_mutex_unlock(&ch->mutex);
     return result;
@@ -119,20 +150,20 @@ static void explain(const struct stint__client_call *call, stint_error *err)
 
 /* Sends or parks the request, in place SUBMITTING. False: neither; the request's reference is the
  * caller's again, the place is NOWHERE, and *err says why. *ret_parked tells which. */
-static bool send_or_park(struct stint__client_call *call, bool at_front, bool *ret_parked,
+static bool send_or_park(struct stint__client_call *call, bool is_next, bool *ret_parked,
                          stint_error *err)
 {
+    struct attempt a = {.is_next = is_next};
     *ret_parked = false;
     for (bool again = false;; again = true) {
-        uint64_t epoch = atomic_load(&call->ch->link_epoch);
-        if (send_now(call, err) == STINT_OK) {
+        if (send_in_turn(call, &a, err) == STINT_OK) {
             if (again)
                 stint_error_clear(err);
             return true;
         }
         bool later =
             err->reason == STINT_REASON_NOT_CONNECTED || err->reason == STINT_REASON_QUEUE_FULL;
-        enum parked parked = later ? park(call, epoch, at_front) : MAY_NOT_WAIT;
+        enum parked parked = later ? park(call, &a) : MAY_NOT_WAIT;
         if (parked == TRY_AGAIN)
             continue;
         if (parked == PARKED) {
@@ -172,16 +203,35 @@ stint_code stint__client_call_submit(struct stint__client_call *call, stint_erro
     return code;
 }
 
-static struct stint__client_call *take_waiting(stint_channel *ch)
+/* False: another thread is at it. It will see what made this one come. */
+static bool begin_flush(stint_channel *ch)
+{
+    pthread_mutex_lock(&ch->mutex);
+    bool ours = !ch->flushing;
+    ch->flushing = true;
+    note_backlog_locked(ch);
+    pthread_mutex_unlock(&ch->mutex);
+    return ours;
+}
+
+/* The next call to send. NULL, and no longer flushing: nothing waits, or (`stuck`: the last one had
+ * to wait again) the link has not become ready since *epoch, which is brought up to date. */
+static struct stint__client_call *take_waiting(stint_channel *ch, bool stuck, uint64_t *epoch)
 {
     struct stint__client_call *call = NULL;
     pthread_mutex_lock(&ch->mutex);
-    struct stint__list *link = stint__list_pop_front(&ch->waiting);
+    uint64_t before = *epoch;
+    *epoch = atomic_load(&ch->link_epoch);
+    struct stint__list *link = NULL;
+    if (!stuck || *epoch != before)
+        link = stint__list_pop_front(&ch->waiting);
     if (link != NULL) {
         call = STINT__CONTAINER_OF(link, struct stint__client_call, waiting_link);
         atomic_store(&call->place, STINT__PLACE_SUBMITTING);
         stint__client_call_ref(call); /* ours */
     }
+    ch->flushing = call != NULL;
+    note_backlog_locked(ch);
     pthread_mutex_unlock(&ch->mutex);
     return call;
 }
@@ -189,8 +239,11 @@ static struct stint__client_call *take_waiting(stint_channel *ch)
 void stint__channel_flush_waiting(stint_channel *ch)
 {
     struct stint__client_call *call;
+    uint64_t epoch = 0;
     bool parked = false;
-    while (!parked && (call = take_waiting(ch)) != NULL) {
+    if (!begin_flush(ch))
+        return;
+    while ((call = take_waiting(ch, parked, &epoch)) != NULL) {
         stint_error err;
         if (!send_or_park(call, true, &parked, &err)) {
             end_unsent(call, &err);
@@ -214,6 +267,7 @@ void stint__channel_fail_waiting(stint_channel *ch, const stint_error *why, bool
         stint__list_push_back(&failed, link);
         atomic_store(&call->place, STINT__PLACE_NOWHERE);
     }
+    note_backlog_locked(ch);
     pthread_mutex_unlock(&ch->mutex);
     struct stint__list *link;
     while ((link = stint__list_pop_front(&failed)) != NULL) {
@@ -235,6 +289,7 @@ bool stint__client_call_detach(struct stint__client_call *call)
         pthread_mutex_lock(&call->ch->mutex);
         if (atomic_load(&call->place) == STINT__PLACE_WAITING) {
             stint__list_unlink(&call->waiting_link);
+            note_backlog_locked(call->ch);
             atomic_store(&call->place, STINT__PLACE_NOWHERE);
             waited = true;
         }
