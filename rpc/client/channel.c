@@ -63,6 +63,7 @@ static void on_down(void *arg, const stint_error *error)
     ch->last_error = *error;
     set_link(ch, was_ready ? STINT__LINK_CONNECTING : STINT__LINK_FAILING);
     pthread_mutex_unlock(&ch->mutex);
+    stint__known_forget(&ch->knowledge);
     if (!was_ready)
         stint__channel_fail_waiting(ch, error, false);
     stint__log_write(&ch->logger, stint_now(), was_ready ? STINT_LOG_INFO : STINT_LOG_DEBUG,
@@ -75,6 +76,7 @@ static void on_goaway(void *arg)
     pthread_mutex_lock(&ch->mutex);
     set_link(ch, STINT__LINK_CONNECTING); /* perhaps to a successor: ready or down follows */
     pthread_mutex_unlock(&ch->mutex);
+    stint__known_forget(&ch->knowledge);
     stint__log_write(&ch->logger, stint_now(), STINT_LOG_INFO, "%s: the server is draining",
                      ch->target);
 }
@@ -279,6 +281,9 @@ void stint_channel_stats_get(const stint_channel *ch, stint_channel_stats *stats
         .disconnects = t.disconnects,
         .malformed = t.malformed,
         .bad_ledgers = get(&c->bad_ledgers),
+        .shed = get(&c->shed),
+        .probes = get(&c->probes),
+        .pushed_back = get(&c->pushed_back),
     };
     memcpy(stats, &all, stats->size < sizeof all ? stats->size : sizeof all);
 }

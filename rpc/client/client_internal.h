@@ -28,6 +28,7 @@
 #include "buf.h"
 #include "clock.h"
 #include "ctx_internal.h"
+#include "known.h"
 #include "list.h"
 #include "logger.h"
 #include "record.h"
@@ -37,7 +38,7 @@
 
 struct stint__channel_counters {
     atomic_uint_fast64_t calls, ok, failed, deadline_exceeded, cancelled, connection_lost, not_sent,
-        refused, late_replies, bad_ledgers;
+        refused, late_replies, bad_ledgers, shed, probes, pushed_back;
 };
 
 enum stint__link_state {
@@ -64,6 +65,7 @@ struct stint_channel {
     atomic_int link; /* enum stint__link_state; written under the mutex */
     atomic_uint_fast64_t link_epoch; /* counts the ready events; written under the mutex */
 
+    struct stint__knowledge knowledge;
     atomic_bool backlog; /* calls wait, or are sent after having waited: others go behind them;
                             written under the mutex */
 
@@ -119,6 +121,10 @@ struct stint__client_call {
     atomic_bool abandoned;
     atomic_bool cancel_peer; /* set by the claimer before it looks at the place */
 
+    /* For whoever submits it. */
+    uint_fast32_t generation; /* of the channel's knowledge, when it was last admitted */
+    bool probe;               /* is sent although it has too little time */
+
     bool hooked; /* set before the call can end */
     stint_hook hook;
     struct stint__timer timer; /* async only: the deadline */
@@ -165,6 +171,17 @@ void stint__channel_fail_waiting(stint_channel *ch, const stint_error *why, bool
 bool stint__client_call_detach(struct stint__client_call *call);
 
 extern const struct stint__exchange_ops stint__client_call_exchange_ops;
+
+/* ---- admit.c ---- */
+
+/* Whether a call with so much time left is worth sending now; `left` is STINT_DURATION_FOREVER if
+ * it has no deadline. Errors: DEADLINE_EXCEEDED (INSUFFICIENT_BUDGET): the method needs more;
+ * RESOURCE_EXHAUSTED (THROTTLED): the server has asked for less. */
+STINT_NODISCARD stint_code stint__client_call_admit(struct stint__client_call *call,
+                                                    stint_duration left, stint_error *err);
+/* What the call's reply teaches, even if it comes too late for the call. */
+void stint__client_call_learn(const struct stint__client_call *call,
+                              const struct stint__incoming *in);
 
 /* ---- call.c ---- */
 

@@ -29,7 +29,7 @@ static stint_code fail_expired(const struct stint__client_call *call, stint_erro
     return STINT_DEADLINE_EXCEEDED;
 }
 
-static stint_code envelope_of(const struct stint__client_call *call, struct stint__envelope *e,
+static stint_code envelope_of(struct stint__client_call *call, struct stint__envelope *e,
                               stint_error *err)
 {
     *e = (struct stint__envelope){
@@ -47,14 +47,17 @@ static stint_code envelope_of(const struct stint__client_call *call, struct stin
         .payload = call->payload,
         .payload_owner = call->payload_owner,
     };
+    stint_duration left = STINT_DURATION_FOREVER;
     if (call->has_deadline) {
-        stint_duration left = stint_time_sub(call->deadline, stint_now());
+        left = stint_time_sub(call->deadline, stint_now());
         if (left < STINT_US(1))
             return fail_expired(call, err);
         e->has_budget = true;
         e->budget_us = (uint64_t)(left / 1000); /* rounded down: never more than there is */
     }
-    return STINT_OK;
+    stint_code code = stint__client_call_admit(call, left, err);
+    e->probe = call->probe || stint__ctx_is_probe(call->ctx);
+    return code;
 }
 
 static void abandon(struct stint__client_call *call)
@@ -311,6 +314,7 @@ static void on_reply(struct stint__exchange *x, const struct stint__incoming *in
 {
     struct stint__client_call *call = call_of(x);
     atomic_store(&call->place, STINT__PLACE_OVER);
+    stint__client_call_learn(call, in);
     if (stint__client_call_claim(call)) {
         stint__client_call_take_reply(call, in);
         stint__client_call_finish(call);

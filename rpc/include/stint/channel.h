@@ -69,6 +69,10 @@ typedef struct stint_channel_stats {
     uint64_t disconnects;     /* connections lost */
     uint64_t malformed;       /* connections closed because the peer sent garbage */
     uint64_t bad_ledgers;     /* ledgers that could not be read; their replies stood */
+    uint64_t shed;        /* part of not_sent: less time was left than the method needs, by what it
+                             declares or by what the server last said */
+    uint64_t probes;      /* sent although less was left than the server last said */
+    uint64_t pushed_back; /* part of not_sent: the server had asked for less */
 } stint_channel_stats;
 
 /* A snapshot of the counters. Thread-safe. */

@@ -66,7 +66,8 @@ typedef enum stint_origin {
     X(NO_SUCH_METHOD, 13)                                                                          \
     X(NO_ANSWER, 14) /* the handler returned without an answer */                                  \
     X(CHANNEL_CLOSED, 15)                                                                          \
-    X(WOULD_DEADLOCK, 16) /* a blocking call from a thread that must not block */
+    X(WOULD_DEADLOCK, 16) /* a blocking call from a thread that must not block */                  \
+    X(THROTTLED, 17)      /* not sent: the server pushes back */
 
 typedef enum stint_reason {
 #define STINT_REASON_MEMBER(name, number) STINT_REASON_##name = (number),
