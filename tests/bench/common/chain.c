@@ -85,13 +85,18 @@ static double share_pct(double part, double whole)
     return whole > 0 ? part / whole * 100 : 0;
 }
 
+/* Calls a second that C could serve if it did nothing else. */
+static double capacity(const struct chain *c)
+{
+    return 1e6 / c->o.burn_us / c->o.fan;
+}
+
 static void print_goodput(const struct chain *c, const uint64_t *lat, size_t n_good)
 {
     double secs = c->o.secs, n = (double)c->n, good = (double)n_good;
-    double capacity = 1e6 / c->o.burn_us / c->o.fan;
     printf("offered_s=%.0f goodput_s=%.1f goodput_pct_cap=%.1f good_pct_offered=%.1f p50_ms=%.2f "
            "p99_ms=%.2f lag_max_ms=%.2f ",
-           n / secs, good / secs, share_pct(good / secs, capacity), share_pct(good, n),
+           n / secs, good / secs, share_pct(good / secs, capacity(c)), share_pct(good, n),
            pct_us(lat, n_good, 50) / 1e3, pct_us(lat, n_good, 99) / 1e3, (double)c->lag / 1e6);
 }
 
@@ -156,7 +161,11 @@ static double recover_ms(const struct chain *c)
 static void print_step(const struct chain *c)
 {
     size_t n, good;
-    printf(" recover_ms=%.0f slices=", recover_ms(c));
+    uint64_t window = (uint64_t)(c->o.secs * 1e9), up = (uint64_t)((double)window * STEP_UP);
+    uint64_t span = (uint64_t)((double)window * STEP_DOWN) - up;
+    count_calls(c, up, span, &n, &good);
+    printf(" recover_ms=%.0f step_pct_cap=%.1f slices=", recover_ms(c),
+           share_pct((double)good / ((double)span / 1e9), capacity(c)));
     for (uint64_t t = 0; t < (uint64_t)(c->o.secs * 1e9); t += SLICE) {
         count_calls(c, t, SLICE, &n, &good);
         printf("%s%zu/%zu", t == 0 ? "" : ",", good, n);
