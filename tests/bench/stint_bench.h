@@ -25,8 +25,8 @@ void role_init(struct role *role, const struct opts *o);
 stint_code role_register(struct role *role, stint_server *server, stint_error *err);
 void role_fini(struct role *role);
 
-/* One line of every counter that is not 0 on stderr, after `name`. */
-void print_server_stats(stint_server *server, const char *name);
+/* One line on stderr, after `name`, of what became of the server's calls (stint_counters.c). */
+void print_counters(stint_server *server, const char *name);
 
 /* ---- the client ---- */
 

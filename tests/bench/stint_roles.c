@@ -3,7 +3,6 @@
  * about. */
 #include "stint_bench.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -162,38 +161,4 @@ void role_fini(struct role *role)
 {
     for (int i = 0; i < role->n_next; i++)
         stint_channel_close(role->next[i]);
-}
-
-/* ---- counters ---- */
-
-#define COUNTER(field)                                                                             \
-    {                                                                                              \
-#field, offsetof(stint_server_stats, field)                                                \
-    }
-
-static const struct counter {
-    const char *name;
-    size_t offset;
-} counters[] = {
-    COUNTER(requests),      COUNTER(executed),         COUNTER(ok),
-    COUNTER(failed),        COUNTER(expired_arrival),  COUNTER(expired_queue),
-    COUNTER(refused_full),  COUNTER(refused_draining), COUNTER(refused_method),
-    COUNTER(refused_other), COUNTER(cancelled),        COUNTER(late),
-    COUNTER(clamped),       COUNTER(malformed),        COUNTER(connections),
-    COUNTER(inflight),      COUNTER(accepted),         COUNTER(refused_connections),
-    COUNTER(stalled),
-};
-
-void print_server_stats(stint_server *server, const char *name)
-{
-    stint_server_stats stats = {.size = sizeof stats};
-    stint_server_stats_get(server, &stats);
-    fprintf(stderr, "%s:", name);
-    for (size_t i = 0; i < sizeof counters / sizeof *counters; i++) {
-        uint64_t value;
-        memcpy(&value, (const char *)&stats + counters[i].offset, sizeof value);
-        if (value != 0)
-            fprintf(stderr, " %s=%llu", counters[i].name, (unsigned long long)value);
-    }
-    fputc('\n', stderr);
 }

@@ -63,7 +63,7 @@ static void serve(stint_server *server, const struct opts *o)
     wait_for_sigterm();
     // NOLINTNEXTLINE(concurrency-mt-unsafe): nothing here changes the environment
     if (getenv("BENCH_STATS") != NULL)
-        print_server_stats(server, o->role);
+        print_counters(server, o->role);
 }
 
 int main(int argc, char **argv)
