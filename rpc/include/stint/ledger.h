@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <stint/macros.h>
 #include <stint/status.h>
@@ -73,6 +74,34 @@ STINT_API uint32_t stint_ledger_dropped(const stint_ledger *l);
 STINT_API stint_duration stint_ledger_self(const stint_ledger *l, size_t i);
 /* The entry that spent the most itself. */
 STINT_API size_t stint_ledger_slowest(const stint_ledger *l);
+
+typedef enum stint_ledger_look {
+    STINT_LEDGER_LOOK_DEFAULT, /* print: as for a terminal if it is one; format: plain */
+    STINT_LEDGER_LOOK_ASCII,   /* plain, without colours */
+    STINT_LEDGER_LOOK_UTF8,    /* block characters, without colours */
+    STINT_LEDGER_LOOK_COLOUR,  /* block characters and ANSI colours */
+} stint_ledger_look;
+
+/* Zero means the default everywhere. */
+typedef struct stint_ledger_style {
+    size_t size; /* sizeof(stint_ledger_style); STINT_LEDGER_STYLE sets it */
+    stint_ledger_look look;
+    unsigned width;  /* columns, 60 to 200; default, for print: $COLUMNS, the terminal's; else 80 */
+    unsigned indent; /* columns left free before each line, at most 16 */
+} stint_ledger_style;
+
+#define STINT_LEDGER_STYLE(...) STINT_TEMPORARY(stint_ledger_style, __VA_ARGS__)
+
+/* Writes a waterfall, a line for each entry, to the `size` bytes at `text`, cut between lines and
+ * always terminated if size is not 0. Returns how many bytes it has without the NUL, as snprintf
+ * does. `style` may be NULL. Control characters in names are replaced. */
+STINT_API size_t stint_ledger_format(const stint_ledger *l, const stint_ledger_style *style,
+                                     char *text, size_t size);
+
+/* The same to `out`, which if it is a terminal gets colours, unless NO_COLOR is set
+ * (no-color.org), and its full width. Errors: RESOURCE_EXHAUSTED, UNKNOWN (writing failed). */
+STINT_API stint_code stint_ledger_print(const stint_ledger *l, const stint_ledger_style *style,
+                                        FILE *out);
 
 STINT_END_DECLS
 
