@@ -115,7 +115,7 @@ static struct gen_call read_call(struct gen_errors *errors, struct gen_place at,
         gen_error(errors, &at, "a call of option stint.method does not decode");
     else if (call.method == NULL)
         gen_error(errors, &at, "a call without a method");
-    if (errors->count > before) {
+    if (call.method == NULL || errors->count > before) {
         call.method = NULL; /* to be left out */
         return call;
     }
@@ -200,13 +200,14 @@ static uint64_t greatest_divisor(uint64_t a, uint64_t b)
         a = b;
         b = rest;
     }
-    return a;
+    return a > 0 ? a : 1;
 }
 
 /* Weights in proportion to what the stages' timeouts allow. */
 static void weigh_by_timeout(struct gen_budget *b)
 {
-    uint64_t divisor = 0, largest = 0;
+    uint64_t divisor = greatest_divisor((uint64_t)b->stages[0].cap_us, 0);
+    uint64_t largest = 0;
     for (size_t i = 0; i < b->n_stages; i++) {
         uint64_t cap = (uint64_t)b->stages[i].cap_us;
         divisor = greatest_divisor(cap, divisor);

@@ -31,7 +31,7 @@ static struct check_method *find(const struct search *s, const char *path)
     const struct check_method key = {.path = path};
     const struct check_method *p = &key;
     struct check_method **found =
-        bsearch(&p, s->by_path, s->graph->n_methods, sizeof *s->by_path, by_path);
+        bsearch(&p, s->by_path, s->graph->n_methods, sizeof(struct check_method *), by_path);
     return found != NULL ? *found : NULL;
 }
 
@@ -144,7 +144,7 @@ struct check_graph check_graph_build(const struct gen_model *model)
     for (size_t i = 0; i < n; i++)
         s.by_path[i] = &g.methods[i];
     if (n > 0)
-        qsort(s.by_path, n, sizeof *s.by_path, by_path);
+        qsort(s.by_path, n, sizeof(struct check_method *), by_path);
     for (size_t i = 0; i < n; i++)
         find_callees(&s, &g.methods[i]);
     for (size_t i = 0; i < n; i++) {

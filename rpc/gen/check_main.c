@@ -37,7 +37,7 @@ static int fail(const char *what, const char *why)
 static int print(const char *text)
 {
     bool good = fputs(text, stdout) >= 0 && fflush(stdout) == 0;
-    return good ? FITS : fail("cannot write", strerror(errno));
+    return good ? FITS : fail("cannot write", strerrordesc_np(errno));
 }
 
 static void print_lines(const char *lines)
@@ -50,7 +50,7 @@ static int check(struct stint__arena *arena, const struct arguments *a, FILE *f)
 {
     struct gen_text input = gen_program_read(arena, f);
     if (ferror(f))
-        return fail(a->file, strerror(errno));
+        return fail(a->file, strerrordesc_np(errno));
     struct gen_bytes set = {(const uint8_t *)input.data, input.len};
     struct gen_fleet_result result;
     const char *problem = "";
@@ -67,7 +67,7 @@ static int check_file(const struct arguments *a)
     bool is_stdin = strcmp(a->file, "-") == 0;
     FILE *f = is_stdin ? stdin : fopen(a->file, "rbe");
     if (f == NULL)
-        return fail(a->file, strerror(errno));
+        return fail(a->file, strerrordesc_np(errno));
     struct stint__arena arena;
     stint__arena_init(&arena, NULL, 0, GEN_MEMORY_MAX);
     int status = check(&arena, a, f);

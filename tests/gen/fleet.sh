@@ -17,6 +17,7 @@ cd "$(dirname "$0")/fleets/$kind"
 
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
+# shellcheck disable=SC2046 # several files
 "$protoc" -I . -I ../../../../proto --include_imports --include_source_info \
     --descriptor_set_out="$out/fleet.pb" "$name.proto" $(find . -path "./$name/*.proto" | sort)
 

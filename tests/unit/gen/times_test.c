@@ -207,7 +207,8 @@ static void make(struct fleet *f)
         .budget = {.stages = f->stages, .n_stages = N},
         .plan = {.n_stages = N, .weights = f->weights, .n_calls = N, .calls = f->plan_calls}};
     for (size_t i = 0; i < N; i++) {
-        struct gen_call call = {.attempts = 1 + roll(3), .timeout_us = roll(2) * (1 + roll(90000))};
+        struct gen_call call = {.attempts = 1 + roll(3),
+                                .timeout_us = (int64_t)roll(2) * (1 + roll(90000))};
         f->calls[i] = call;
         f->weights[i] = 1 + roll(roll(2) > 0 ? 10 : 1000000);
         f->stages[i] = (struct gen_stage){.weight = f->weights[i], .cap_us = gen_call_cap(&call)};
