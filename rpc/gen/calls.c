@@ -69,21 +69,22 @@ static void read_text(struct gen_errors *errors, struct gen_call *call, const st
 
 static void read_number(struct gen_errors *errors, struct gen_call *call, const struct gen_field *f)
 {
-    const char *problem = NULL;
     if (f->number == CALL_SHARE) {
         call->share = (uint32_t)f->value;
-        problem = f->value == 0 ? "share 0 is no part: leave it out, or the call" : NULL;
+        if (f->value == 0)
+            gen_error(errors, &call->at, "share 0 is no part: leave it out, or the call");
     } else if (f->number == CALL_ATTEMPTS) {
         call->attempts = (uint32_t)f->value;
-        problem = f->value < 1 || f->value > GEN_ATTEMPTS_MAX ? "attempts must be 1 to 100" : NULL;
+        if (f->value < 1 || f->value > GEN_ATTEMPTS_MAX)
+            gen_error(errors, &call->at, "attempts must be 1 to %d", GEN_ATTEMPTS_MAX);
     } else if (f->number == CALL_MODE) {
         call->mode = (enum gen_mode)f->value;
-        problem = f->value > GEN_NEXT_PARALLEL ? "mode is none that this generator knows" : NULL;
+        if (f->value > GEN_NEXT_PARALLEL)
+            gen_error(errors, &call->at, "this generator knows no mode %llu",
+                      (unsigned long long)f->value);
     } else {
         call->optional = f->value != 0;
     }
-    if (problem != NULL)
-        gen_error(errors, &call->at, "%s", problem);
 }
 
 static void read_field(struct gen_errors *errors, struct gen_call *call, const struct gen_field *f)

@@ -29,7 +29,7 @@ typedef struct stint_method {
     stint_duration timeout; /* for calls whose context leaves more; 0: none declared */
     stint_duration minimum; /* a call with less left is not begun; 0: none declared */
     stint_duration reserve; /* of the time a call comes with, for answering it: kept back from its
-                               handler's deadline; 0: the server's own */
+                               handler's deadline, if the server itself keeps less */
 } stint_method;
 
 /* Calls the typed handler of one method. */

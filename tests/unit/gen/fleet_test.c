@@ -232,7 +232,7 @@ static void calls_that_do_not_decode_are_errors(void **state)
     SET_OPTION(f, 1, "\x3A\x7F"); /* a call of 127 bytes */
     expect_errors(f, "sample.proto:23:3: error: option stint.method does not decode");
     SET_OPTION(f, 1, "\x3A\x02\x20\x09"); /* a mode that there is not */
-    expect_errors(f, "sample.proto:23:3: error: mode is none that this generator knows\n"
+    expect_errors(f, "sample.proto:23:3: error: this generator knows no mode 9\n"
                      "sample.proto:23:3: error: a call without a method");
     SET_OPTION(f, 1, "\x3A\x02\x40\x01"); /* field 8 */
     expect_errors(f,
