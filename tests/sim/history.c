@@ -28,6 +28,7 @@ struct call {
 static struct {
     struct call *calls; /* by their numbers, from 1 on */
     size_t n, room;
+    stint_duration way[PLAN_SERVICES_MAX]; /* what a request to that service takes at most */
     struct history_summary summary;
 } history;
 
@@ -66,10 +67,12 @@ static bool is_after(stint_time t, stint_time limit, stint_duration allowance)
     return limit.ns != never.ns && stint_time_before(stint_time_add(limit, allowance), t);
 }
 
-/* What the callee cannot know of: how long the request was under way. */
+/* What the callee cannot know of: how long the request was under way. It may have waited at its
+ * caller before, but that time is known there. */
 static stint_duration hidden(const struct call *c)
 {
-    return stint_time_sub(c->arrived, c->begun);
+    stint_duration since = stint_time_sub(c->arrived, c->begun);
+    return since < history.way[c->service] ? since : history.way[c->service];
 }
 
 static stint_duration budget(const struct call *c)
@@ -193,8 +196,8 @@ void history_started(uint64_t call, uint32_t service, const stint_ctx *ctx, stin
     c->own_deadline = deadline_of(ctx);
     c->arrived = skew_world_time(fiber_host(), arrival);
     history.summary.executions++;
-    trace("call %llu runs at service %u, after %.6f ms on the way and %.6f ms there",
-          (unsigned long long)call, service, ms(hidden(c)),
+    trace("call %llu runs at service %u, %.6f ms after it was made, %.6f ms after it was read",
+          (unsigned long long)call, service, ms(stint_time_sub(skew_world_now(), c->begun)),
           ms(stint_time_sub(skew_world_now(), c->arrived)));
     check_start(call, c, service);
     if (is_after(skew_world_now(), c->deadline, HISTORY_GRACE))
@@ -223,10 +226,22 @@ void history_ended(uint64_t call, stint_duration stubborn)
 
 /* ---- the whole ---- */
 
-void history_begin(void)
+/* A partition, or a small window, can hold a request up for any time. */
+static stint_duration longest_way(const struct plan *p, uint32_t service)
+{
+    const struct stint__mem_faults *net = &p->services[service].net;
+    for (uint32_t i = 0; i < p->n_troubles; i++)
+        if (p->troubles[i].service == service && p->troubles[i].kind == TROUBLE_PARTITION)
+            return STINT_DURATION_FOREVER;
+    return net->window > 0 ? STINT_DURATION_FOREVER : net->delay + net->jitter;
+}
+
+void history_begin(const struct plan *p)
 {
     history.n = 0;
     history.summary = (struct history_summary){0};
+    for (uint32_t i = 0; i < p->n_services; i++)
+        history.way[i] = longest_way(p, i);
 }
 
 void history_end(void)

@@ -11,11 +11,13 @@
 #include <stint/ctx.h>
 #include <stint/status.h>
 
+#include "plan.h"
+
 /* How long anything may go on after it should have ended: virtual time, in which the library's own
  * work takes none. */
 #define HISTORY_GRACE STINT_MS(1)
 
-void history_begin(void);
+void history_begin(const struct plan *p);
 
 /* A call is about to be made, by the execution of call `caller` (0: by the edge), under ctx and
  * with the method's own timeout (0: none). Returns its number. */

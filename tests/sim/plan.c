@@ -8,9 +8,9 @@
 #include <string.h>
 
 #define COST_MAX       40 /* calls that one request makes, all hops together */
-#define CALLS_WANTED   600
+#define CALLS_WANTED   1500
 #define REQUESTS_MIN   30
-#define REQUESTS_MAX   300
+#define REQUESTS_MAX   600
 #define WORKERS_MAX    4
 #define DOMAIN_OF_HOST 1000 /* whatever, but not 0 */
 

@@ -68,7 +68,7 @@ struct run_result run_seed(uint64_t seed, bool verbose)
     struct held before = held_look();
     skew_begin(plan.hosts, plan.n_hosts);
     trace_begin(verbose);
-    history_begin();
+    history_begin(&plan);
     describe(&plan);
     const struct fiber_options opts = {seed, plan.preempt_one_in, pass_time};
     fibers_run(&opts, simulate, &plan);

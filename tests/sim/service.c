@@ -215,6 +215,7 @@ struct deferred {
     unsigned pending; /* children, and the beginning */
     stint_code code;
     stint_duration work;
+    stint_ctx *legs; /* what its calls run under */
     stint_ctx *timer;
     stint_hook hook;
 };
@@ -227,6 +228,7 @@ static void deferred_finish(void *arg)
     history_answers(d->call, d->code, d->sum);
     end(d->node, d->call);
     sim_v1_node_work_finish(d->ticket, d->code, &rep, "a service below failed");
+    stint_ctx_drop(d->legs);
     stint_ctx_drop(d->timer);
     free(d);
 }
@@ -269,10 +271,10 @@ static stint_code defer(struct node *n, const stint_ctx *ctx, uint64_t call, sti
     if (fails_by_itself(n, &dice))
         d->code = STINT_ABORTED;
     d->pending = 1;
-    STINT_AUTO_CTX legs = stint_ctx_with_reserve(ctx, n->plan->reserve);
+    d->legs = stint_ctx_with_reserve(ctx, n->plan->reserve);
     for (unsigned k = 0; k < n->plan->n_children; k++) {
         d->pending++;
-        service_call_async(legs, n->children[k], child_of(n, k), call, deferred_child_done, d);
+        service_call_async(d->legs, n->children[k], child_of(n, k), call, deferred_child_done, d);
     }
     deferred_child_done(d, STINT_OK, 0, NULL);
     return STINT_DEFERRED;
