@@ -288,11 +288,23 @@ void fiber_yield(void)
     schedule();
 }
 
+/* Somebody else goes first: another fiber, or the driver with what is due now. */
+static void preempt(void)
+{
+    struct fiber *self = fibers.current;
+    if (!fibers.driver_idle || draw(&fibers.random) % 2 == 0) {
+        fiber_yield();
+        return;
+    }
+    stint__list_push_back(&fibers.ready, &self->link);
+    switch_to(&fibers.driver);
+}
+
 void fiber_may_yield(void)
 {
     uint32_t one_in = fibers.opts.preempt_one_in;
     if (one_in > 0 && draw(&fibers.random) % one_in == 0)
-        fiber_yield();
+        preempt();
 }
 
 void fiber_wait(const void *on, bool impatient)
@@ -343,13 +355,14 @@ void fiber_wake_impatient(void)
 static void drive(void)
 {
     while (fibers.alive > 0) {
+        bool now = !stint__list_empty(&fibers.ready);
+        if (!fibers.opts.step(now) && !now)
+            die("every fiber waits, and nothing will happen");
         struct fiber *next = take_ready();
         if (next != NULL) {
             fibers.driver_idle = true;
             switch_to(next);
             fibers.driver_idle = false;
-        } else if (!fibers.opts.idle()) {
-            die("every fiber waits, and nothing will happen");
         }
         fibers.spins = 0;
     }

@@ -19,8 +19,10 @@ struct fiber_options {
     uint64_t seed;
     /* One in so many steps at which another fiber may go first does so; 0: never. */
     uint32_t preempt_one_in;
-    /* Called when every fiber waits: lets something happen. False: nothing ever will. */
-    bool (*idle)(void);
+    /* Lets the next thing happen from outside the fibers; with `now`, only if no time has to pass
+     * for it. Called when every fiber waits (false: nothing ever will happen), and with `now` when
+     * one was made to let others go first. */
+    bool (*step)(bool now);
 };
 
 /* Runs body(arg) as the first fiber, until it and every other fiber has ended. */

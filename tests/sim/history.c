@@ -17,7 +17,8 @@ struct call {
     unsigned hop;
     stint_time begun, deadline; /* the world's; the deadline may be `never` */
     unsigned statuses, executions;
-    bool vouched; /* its caller was told that no handler ran */
+    bool vouched;        /* its caller was told that no handler ran */
+    stint_time given_up; /* when its caller cancelled it; or `never` */
     bool running;
     stint_code answer; /* what the handler answered, and the sum of that */
     bool answered;
@@ -29,6 +30,7 @@ static struct {
     struct call *calls; /* by their numbers, from 1 on */
     size_t n, room;
     stint_duration way[PLAN_SERVICES_MAX]; /* what a request to that service takes at most */
+    bool all_arrives;                      /* no connection breaks */
     struct history_summary summary;
 } history;
 
@@ -108,6 +110,7 @@ uint64_t history_call(uint64_t caller, uint32_t service, const stint_ctx *ctx,
     c->service = service;
     c->hop = above->hop + 1;
     c->begun = now;
+    c->given_up = never;
     c->deadline = deadline_of(ctx);
     if (is_after(c->deadline, above->own_deadline, 0))
         trace_violation("call %llu has a later deadline than its caller, call %llu, by %.6f ms",
@@ -156,6 +159,8 @@ void history_status(uint64_t call, stint_code code, const stint_error *err, uint
         return;
     }
     c->vouched = err != NULL && err->not_executed;
+    if (code == STINT_CANCELLED && err != NULL && err->origin != STINT_ORIGIN_PEER)
+        c->given_up = skew_world_now();
     if (c->vouched && c->executions > 0)
         trace_violation("call %llu ended as not executed, but a handler ran",
                         (unsigned long long)call);
@@ -166,6 +171,19 @@ void history_status(uint64_t call, stint_code code, const stint_error *err, uint
 }
 
 /* ---- the handler's side ---- */
+
+/* A cancellation takes as long as any frame; if it has to wait until the peer has said that it
+ * knows such frames, there was a request before it, and that answer. */
+static void check_cancelled(uint64_t number, const struct call *c, stint_duration stubborn)
+{
+    stint_duration way = history.way[c->service];
+    if (!history.all_arrives || way == STINT_DURATION_FOREVER)
+        return;
+    if (is_after(skew_world_now(), c->given_up, 3 * way + stubborn + HISTORY_GRACE))
+        trace_violation("call %llu goes on %.6f ms after its caller has cancelled it",
+                        (unsigned long long)number,
+                        ms(stint_time_sub(skew_world_now(), c->given_up)));
+}
 
 static void check_start(uint64_t call, const struct call *c, uint32_t service)
 {
@@ -184,6 +202,7 @@ static void check_start(uint64_t call, const struct call *c, uint32_t service)
     if (is_after(skew_world_now(), c->own_deadline, 0))
         trace_violation("call %llu is begun %.6f ms after its deadline", (unsigned long long)call,
                         ms(stint_time_sub(skew_world_now(), c->own_deadline)));
+    check_cancelled(call, c, 0);
     if (c->deadline.ns != never.ns && c->own_deadline.ns == never.ns)
         trace_violation("call %llu has lost its deadline", (unsigned long long)call);
 }
@@ -219,6 +238,7 @@ void history_ended(uint64_t call, stint_duration stubborn)
     stint_time now = skew_world_now();
     c->running = false;
     trace("call %llu has run", (unsigned long long)call);
+    check_cancelled(call, c, stubborn);
     if (is_after(now, c->deadline, hidden(c) + drift(budget(c)) + stubborn + HISTORY_GRACE))
         trace_violation("call %llu runs until %.6f ms after its caller's deadline",
                         (unsigned long long)call, ms(stint_time_sub(now, c->deadline)));
@@ -240,6 +260,7 @@ void history_begin(const struct plan *p)
 {
     history.n = 0;
     history.summary = (struct history_summary){0};
+    history.all_arrives = p->n_troubles == 0;
     for (uint32_t i = 0; i < p->n_services; i++)
         history.way[i] = longest_way(p, i);
 }

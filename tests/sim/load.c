@@ -53,9 +53,9 @@ static stint_ctx *make_deadline(const struct plan *p, uint32_t entry, struct dic
     double typical = (double)(plan_time_of(p, entry) + STINT_MS(1));
     if (dice_percent(d, 3))
         return stint_ctx_with_cancel(stint_ctx_background());
-    return stint_ctx_with_timeout(
-        stint_ctx_background(),
-        (stint_duration)(typical * factors[dice_below(d, 7)] * (0.5 + dice_unit(d))));
+    stint_duration timeout =
+        (stint_duration)(typical * factors[dice_below(d, 7)] * (0.5 + dice_unit(d)));
+    return stint_ctx_with_timeout(stint_ctx_background(), plan_round(p->tick, timeout));
 }
 
 static void make_request(struct load *l, struct dice *d)
@@ -68,9 +68,9 @@ static void make_request(struct load *l, struct dice *d)
         abort();
     r->load = l;
     r->ctx = make_deadline(p, entry, d);
-    stint_duration patience = dice_between(d, 0, plan_time_of(p, entry));
+    stint_duration patience = plan_round(p->tick, dice_between(d, 1, plan_time_of(p, entry) + 1));
     if (dice_percent(d, p->cancel_percent)) {
-        r->patience = stint_ctx_with_timeout(stint_ctx_background(), patience + 1);
+        r->patience = stint_ctx_with_timeout(stint_ctx_background(), patience);
         if (!stint_ctx_after(r->patience, &r->hook, give_up, r))
             abort(); /* no time has passed */
     }
@@ -88,7 +88,7 @@ static void *make_requests(void *arg)
         bool overload = p->overload && i >= p->n_requests / 3 && i < p->n_requests / 3 * 2;
         stint_duration pause =
             dice_duration(&d, DIST_EXPONENTIAL, overload ? p->interval / 4 : p->interval);
-        (void)!stint_ctx_sleep(stint_ctx_background(), pause);
+        (void)!stint_ctx_sleep(stint_ctx_background(), plan_round(p->tick, pause));
         make_request(l, &d);
     }
     while (l->requests > 0)

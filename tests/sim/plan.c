@@ -43,9 +43,14 @@ static uint32_t choose_size(struct dice *d, uint64_t seed)
     return (uint32_t)dice_between(d, 1, 8);
 }
 
+stint_duration plan_round(stint_duration tick, stint_duration d)
+{
+    return (d + tick - 1) / tick * tick;
+}
+
 static void make_hosts(struct plan *p, struct dice *d)
 {
-    bool skewed = dice_percent(d, 75);
+    bool skewed = p->tick == 1 && dice_percent(d, 90);
     p->n_hosts = 1 + (uint32_t)dice_between(d, (p->n_services + 1) / 2, p->n_services);
     for (uint32_t i = 0; i < p->n_hosts; i++) {
         p->hosts[i] = (struct skew_host){.domain = DOMAIN_OF_HOST + i};
@@ -131,6 +136,18 @@ static void make_network(struct stint__mem_faults *net, struct dice *d)
         net->window = (size_t)dice_between(d, 200, 4000);
 }
 
+static void round_times(struct service_plan *s, stint_duration tick)
+{
+    s->tick = tick;
+    s->mean = plan_round(tick, s->mean);
+    s->reserve = plan_round(tick, s->reserve);
+    s->cap = plan_round(tick, s->cap);
+    s->stubborn = plan_round(tick, s->stubborn);
+    s->net.delay = plan_round(tick, s->net.delay);
+    if (tick > 1)
+        s->net.jitter = 0;
+}
+
 static void make_service(struct plan *p, struct dice *d, uint32_t i)
 {
     struct service_plan *s = &p->services[i];
@@ -148,6 +165,7 @@ static void make_service(struct plan *p, struct dice *d, uint32_t i)
     s->fail_percent = dice_percent(d, 20) ? 1 + dice_below(d, 20) : 0;
     s->padding = dice_percent(d, 10) ? dice_below(d, 5000) : dice_below(d, 50);
     make_network(&s->net, d);
+    round_times(s, p->tick);
 }
 
 /* ---- load and trouble ---- */
@@ -195,7 +213,8 @@ static void make_load(struct plan *p, struct dice *d, const uint32_t *cost)
     p->n_requests = (uint32_t)(requests < REQUESTS_MIN   ? REQUESTS_MIN
                                : requests > REQUESTS_MAX ? REQUESTS_MAX
                                                          : requests);
-    p->interval = (stint_duration)((double)bottleneck(p) / loads[dice_below(d, 4)]) + 1;
+    p->interval =
+        plan_round(p->tick, (stint_duration)((double)bottleneck(p) / loads[dice_below(d, 4)]));
     p->overload = dice_percent(d, 50);
     p->cancel_percent = dice_percent(d, 50) ? dice_below(d, 30) : 0;
 }
@@ -212,8 +231,8 @@ static void make_troubles(struct plan *p, struct dice *d)
         p->troubles[i] = (struct trouble_plan){
             .kind = (enum trouble)dice_below(d, TROUBLE_COUNT),
             .service = dice_below(d, p->n_services),
-            .at = dice_between(d, 0, load),
-            .last = dice_between(d, STINT_MS(1), load / 4 + STINT_MS(50)),
+            .at = plan_round(p->tick, dice_between(d, 0, load)),
+            .last = plan_round(p->tick, dice_between(d, STINT_MS(1), load / 4 + STINT_MS(50))),
         };
     if (!dice_percent(d, 40))
         return;
@@ -228,7 +247,8 @@ void plan_make(struct plan *p, uint64_t seed)
     memset(p, 0, sizeof *p);
     p->seed = seed;
     p->n_services = choose_size(&d, seed);
-    p->preempt_one_in = dice_percent(&d, 50) ? (uint32_t)dice_between(&d, 10, 200) : 0;
+    p->preempt_one_in = dice_percent(&d, 50) ? (uint32_t)dice_between(&d, 4, 100) : 0;
+    p->tick = dice_percent(&d, 30) ? STINT_MS(1) : 1;
     make_hosts(p, &d);
     choose_levels(p, &d);
     for (uint32_t i = p->n_services; i-- > 0;) {

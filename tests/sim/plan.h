@@ -40,6 +40,7 @@ struct service_plan {
     bool tolerant;                /* answers without those of its children that failed */
     uint32_t fail_percent;        /* fails by itself */
     uint32_t padding;             /* bytes in its replies */
+    stint_duration tick;          /* as the plan's */
     struct stint__mem_faults net; /* of the way to it */
 };
 
@@ -63,6 +64,9 @@ struct plan {
     uint32_t n_hosts;
     struct skew_host hosts[PLAN_SERVICES_MAX + 1]; /* the last one is the edge's */
     uint32_t preempt_one_in;
+    /* All lengths of time are multiples of this. Where it is long, and clocks agree, much happens
+     * at the same instant: a reply comes just as the deadline does. */
+    stint_duration tick;
 
     uint32_t n_requests;
     stint_duration interval; /* between requests, on average */
@@ -74,6 +78,9 @@ struct plan {
 };
 
 void plan_make(struct plan *p, uint64_t seed);
+
+/* d, rounded up to ticks. */
+stint_duration plan_round(stint_duration tick, stint_duration d);
 
 /* How long a call of service i takes, on average and with nobody else there. */
 stint_duration plan_time_of(const struct plan *p, uint32_t i);

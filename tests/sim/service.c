@@ -20,6 +20,11 @@ static struct dice dice_of_call(const struct node *n, uint64_t call)
     return dice_of(call, 1000 + n->index);
 }
 
+static stint_duration draw_work(const struct node *n, struct dice *d)
+{
+    return plan_round(n->plan->tick, dice_duration(d, n->plan->dist, n->plan->mean));
+}
+
 static uint64_t own_sum(const struct node *n)
 {
     return n->index + 1;
@@ -190,7 +195,7 @@ static stint_code handle(struct node *n, const stint_ctx *ctx, uint64_t call, ui
     struct dice d = dice_of_call(n, call);
     stint_error err;
     *sum = own_sum(n);
-    work_for(n, ctx, dice_duration(&d, n->plan->dist, n->plan->mean));
+    work_for(n, ctx, draw_work(n, &d));
     if (fails_by_itself(n, &d))
         return stint_call_fail(c, STINT_ABORTED, "service %u fails now and then", n->index);
     stint_code code = n->plan->style == STYLE_GROUP ? call_as_group(n, ctx, call, sum, &err)
@@ -267,7 +272,7 @@ static stint_code defer(struct node *n, const stint_ctx *ctx, uint64_t call, sti
     d->node = n;
     d->call = call;
     d->sum = own_sum(n);
-    d->work = dice_duration(&dice, n->plan->dist, n->plan->mean);
+    d->work = draw_work(n, &dice);
     if (fails_by_itself(n, &dice))
         d->code = STINT_ABORTED;
     d->pending = 1;
