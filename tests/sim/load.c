@@ -117,11 +117,9 @@ static void partition(const char *name, const struct node *n, stint_duration las
     stint__mem_set_faults(name, &n->plan->net);
 }
 
-/* What others see of a crash: connections break, and nobody listens until it is back. What runs in
- * the node is cancelled, and nothing of it gets out. */
-static void crash(const char *name, struct world *w, struct node *n, stint_duration last)
+/* Nobody listens until it is back. What runs in the node is cancelled. */
+static void stop(struct world *w, struct node *n, stint_duration last)
 {
-    stint__mem_cut(name);
     node_stop(n, 0);
     sleep_for(last);
     node_start(w, n);
@@ -149,7 +147,11 @@ static void *make_trouble(void *arg)
         stint__mem_cut(name);
         break;
     case TROUBLE_CRASH:
-        crash(name, w, n, t->last);
+        stint__mem_cut(name); /* first, so that nothing that the end of the server says gets out */
+        stop(w, n, t->last);
+        break;
+    case TROUBLE_STOP:
+        stop(w, n, t->last);
         break;
     case TROUBLE_DRAIN:
     case TROUBLE_COUNT:

@@ -22,7 +22,7 @@ const char *plan_style_name(enum style style)
 
 const char *plan_trouble_name(enum trouble kind)
 {
-    static const char *const names[TROUBLE_COUNT] = {"partition", "cut", "crash", "drain"};
+    static const char *const names[TROUBLE_COUNT] = {"partition", "cut", "crash", "stop", "drain"};
     return names[kind];
 }
 
@@ -127,7 +127,7 @@ static enum style choose_style(struct dice *d, unsigned n_children)
 
 static void make_network(struct stint__mem_faults *net, struct dice *d)
 {
-    if (dice_percent(d, 20))
+    if (dice_percent(d, 30))
         return; /* at once, without loss */
     net->delay = dice_between(d, 0, STINT_MS(3));
     if (dice_percent(d, 50))
@@ -144,8 +144,10 @@ static void round_times(struct service_plan *s, stint_duration tick)
     s->cap = plan_round(tick, s->cap);
     s->stubborn = plan_round(tick, s->stubborn);
     s->net.delay = plan_round(tick, s->net.delay);
-    if (tick > 1)
-        s->net.jitter = 0;
+    if (tick == 1)
+        return;
+    s->net.jitter = 0;
+    s->no_reply_reserve = s->tolerant || s->net.delay == 0;
 }
 
 static void make_service(struct plan *p, struct dice *d, uint32_t i)
@@ -247,8 +249,9 @@ void plan_make(struct plan *p, uint64_t seed)
     memset(p, 0, sizeof *p);
     p->seed = seed;
     p->n_services = choose_size(&d, seed);
-    p->preempt_one_in = dice_percent(&d, 50) ? (uint32_t)dice_between(&d, 4, 100) : 0;
     p->tick = dice_percent(&d, 30) ? STINT_MS(1) : 1;
+    if (p->tick > 1 || dice_percent(&d, 50))
+        p->preempt_one_in = (uint32_t)dice_between(&d, 2, p->tick > 1 ? 20 : 100);
     make_hosts(p, &d);
     choose_levels(p, &d);
     for (uint32_t i = p->n_services; i-- > 0;) {

@@ -39,12 +39,20 @@ struct service_plan {
     bool hasty;                   /* its method declares a timeout */
     bool tolerant;                /* answers without those of its children that failed */
     uint32_t fail_percent;        /* fails by itself */
+    bool no_reply_reserve;        /* a handler has all of its caller's time */
     uint32_t padding;             /* bytes in its replies */
     stint_duration tick;          /* as the plan's */
     struct stint__mem_faults net; /* of the way to it */
 };
 
-enum trouble { TROUBLE_PARTITION, TROUBLE_CUT, TROUBLE_CRASH, TROUBLE_DRAIN, TROUBLE_COUNT };
+enum trouble {
+    TROUBLE_PARTITION, /* nothing passes, until it heals */
+    TROUBLE_CUT,       /* connections break */
+    TROUBLE_CRASH,     /* connections break, and nobody is there for a while */
+    TROUBLE_STOP,      /* a hard end, and nobody is there for a while */
+    TROUBLE_DRAIN,     /* a graceful end, and a new one at once */
+    TROUBLE_COUNT
+};
 
 struct trouble_plan {
     enum trouble kind;

@@ -53,6 +53,7 @@ static void start_server(struct node *n)
     stint_error err;
     const stint_server_options *opts =
         STINT_SERVER_OPTIONS(.workers = n->plan->workers, .max_queue = n->plan->max_queue,
+                             .reply_reserve = n->plan->no_reply_reserve ? -1 : 0,
                              .max_timeout = MAX_TIMEOUT);
     world_name(n->index, name);
     snprintf(url, sizeof url, "mem://%s", name);
