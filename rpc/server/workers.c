@@ -11,6 +11,10 @@
 #include "alloc.h"
 #include "server_internal.h"
 
+/* Taken out of the queue at once to be given up: the queue's room is used anew meanwhile, so these
+ * come on top of it. */
+#define GIVE_UP_AT_ONCE 16
+
 #define SWEEP_SLACK STINT_MS(1) /* workers come first: they do it without waking a thread */
 
 /* The server that this thread works for. At file scope because a handler that calls the server does
@@ -36,12 +40,16 @@ static stint_call *call_of(struct stint__waiter *w)
 
 /* ---- what waits too long ---- */
 
-/* Takes out what is to be given up. */
-static void take_due_locked(struct stint__work *work, stint_time now, struct stint__list *given_up)
+/* Takes out what is to be given up. False: there is more. */
+static bool take_due_locked(struct stint__work *work, stint_time now, struct stint__list *given_up)
 {
-    struct stint__waiter *w;
-    while ((w = stint__queue_take_due(&work->queue, now)) != NULL)
+    for (int i = 0; i < GIVE_UP_AT_ONCE; i++) {
+        struct stint__waiter *w = stint__queue_take_due(&work->queue, now);
+        if (w == NULL)
+            return true;
         stint__list_push_back(given_up, &w->link);
+    }
+    return false;
 }
 
 static void give_up(struct stint__list *given_up, stint_time now)
@@ -69,19 +77,29 @@ static void set_sweep_locked(struct stint__work *work)
         work->sweep_at = due;
 }
 
-static void on_sweep(struct stint__timer *t)
+/* True: nothing more is due. */
+static bool sweep(struct stint__work *work)
 {
-    struct stint__work *work = STINT__CONTAINER_OF(t, struct stint__work, sweep);
     struct stint__list given_up;
     stint__list_init(&given_up);
     stint_time now = stint_now();
     pthread_mutex_lock(&work->mutex);
-    work->sweep_at = (stint_time){INT64_MAX};
-    take_due_locked(work, now, &given_up);
-    set_sweep_locked(work);
+    bool all = take_due_locked(work, now, &given_up);
+    if (all) {
+        work->sweep_at = (stint_time){INT64_MAX};
+        set_sweep_locked(work);
+    }
     pthread_mutex_unlock(&work->mutex);
-    stint__transport_enter(); /* an interceptor's end must not wait here either */
     give_up(&given_up, now);
+    return all;
+}
+
+static void on_sweep(struct stint__timer *t)
+{
+    struct stint__work *work = STINT__CONTAINER_OF(t, struct stint__work, sweep);
+    stint__transport_enter(); /* an interceptor's end must not wait here either */
+    while (!sweep(work))
+        ;
     stint__transport_leave();
 }
 
@@ -195,15 +213,15 @@ void stint__work_forget(stint_call *call)
 struct turn {
     stint_time now;
     struct stint__list given_up;
-    stint_call *call; /* NULL: none yet */
+    stint_call *call; /* NULL: none */
 };
 
 /* False: there is nothing to do now. */
 static bool find_turn_locked(struct stint__work *work, struct turn *t)
 {
     t->now = stint_now();
-    take_due_locked(work, t->now, &t->given_up);
-    t->call = call_of(stint__queue_take(&work->queue, t->now));
+    bool all = take_due_locked(work, t->now, &t->given_up);
+    t->call = all ? call_of(stint__queue_take(&work->queue, t->now)) : NULL;
     if (t->call != NULL)
         atomic_store(&t->call->occupies, true);
     return t->call != NULL || !stint__list_empty(&t->given_up);
