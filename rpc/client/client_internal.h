@@ -59,22 +59,22 @@ struct stint_channel {
     atomic_uint_fast64_t next_call_id;
     atomic_uint_fast32_t inflight; /* calls that have not ended */
     atomic_uint_fast32_t refs;     /* each call until its memory is freed, and the owner */
-    atomic_bool closing;
     struct stint__timer
-        delivery;    /* always armed, at the end of time unless something is undelivered */
-    atomic_int link; /* enum stint__link_state; written under the mutex */
+        delivery; /* always armed, at the end of time unless something is undelivered */
+    atomic_bool closing;
+    atomic_bool backlog; /* calls wait, or are sent after having waited: others go behind them;
+                            written under the mutex */
+    atomic_int link;     /* enum stint__link_state; written under the mutex */
     atomic_uint_fast64_t link_epoch; /* counts the ready events; written under the mutex */
 
     struct stint__knowledge knowledge;
-    atomic_bool backlog; /* calls wait, or are sent after having waited: others go behind them;
-                            written under the mutex */
 
     pthread_mutex_t mutex;          /* guards what follows */
     pthread_cond_t changed;         /* link, unused */
     struct stint__list waiting;     /* calls in place WAITING, oldest first */
     struct stint__list undelivered; /* ended calls, for the delivery timer */
-    bool flushing;                  /* some thread is sending what waited */
     stint_error last_error;         /* why the last attempt failed */
+    bool flushing;                  /* some thread is sending what waited */
     bool unused;                    /* refs has reached zero */
 };
 
@@ -104,8 +104,7 @@ struct stint__client_call {
     const stint_method *method;
     const stint_ctx *ctx; /* what the call runs under; referenced */
     stint_call_options options;
-    bool has_deadline;
-    stint_time start, deadline;
+    stint_time start, deadline; /* the latter if has_deadline */
     stint_request_info info;
     uint64_t call_id;
     struct stint__slice payload; /* in `payload_owner`, or behind this struct */
@@ -121,15 +120,14 @@ struct stint__client_call {
     atomic_bool abandoned;
     atomic_bool cancel_peer; /* set by the claimer before it looks at the place */
 
-    /* For whoever submits it. */
-    uint_fast32_t generation; /* of the channel's knowledge, when it was last admitted */
-    bool probe;               /* is sent although it has too little time */
-
+    bool has_deadline;
     bool hooked; /* set before the call can end */
+    bool want_ledger;
+    bool probe;               /* is sent although it has too little time; for whoever submits it, */
+    uint_fast32_t generation; /* of the channel's knowledge, when it was last admitted: as well */
     stint_hook hook;
     struct stint__timer timer; /* async only: the deadline */
 
-    bool want_ledger;
     /* The outcome, written by the claimer before DONE. */
     stint_error error;
     ProtobufCMessage *reply;

@@ -51,7 +51,7 @@ struct stint__envelope {
     uint32_t features;
     uint64_t call_id; /* 0: absent */
     struct stint__slice method;
-    bool has_budget;
+    bool has_budget, probe, want_ledger;
     uint64_t budget_us;      /* decode: at most STINT__BUDGET_US_MAX */
     const uint8_t *trace_id; /* 16 bytes, or NULL */
     const uint8_t *span_id;  /* 8 bytes, or NULL */
@@ -59,8 +59,6 @@ struct stint__envelope {
     uint32_t hop, attempt, criticality;
     uint64_t sent_boottime_ns, boot_domain; /* 0: absent */
     uint64_t max_message;                   /* 0: absent */
-    bool probe;
-    bool want_ledger;
 
     /* Metadata: to encode, a list; decoded, a count and the bytes to walk. */
     const stint_metadata *metadata;
@@ -70,12 +68,11 @@ struct stint__envelope {
     uint32_t code; /* stint_code; a number that is none becomes UNKNOWN on decode */
     uint32_t reason;
     struct stint__slice message, details;
-    bool not_executed;
+    bool not_executed, has_payload;
     uint64_t pushback_us, needed_us;
     struct stint__slice ledger; /* see ledger.h; decoding an envelope does not look inside */
 
-    bool has_payload;
-    struct stint__slice payload;
+    struct stint__slice payload;      /* if has_payload */
     struct stint__buf *payload_owner; /* may be NULL: who keeps the payload alive without a copy */
 };
 

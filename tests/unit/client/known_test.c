@@ -5,7 +5,7 @@
 #include "known.h"
 #include "unit.h"
 
-#define METHODS (2 * STINT__KNOWN_METHODS)
+#define METHODS ((size_t)2 * STINT__KNOWN_METHODS)
 
 static stint_method methods[METHODS];
 
