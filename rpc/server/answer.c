@@ -1,6 +1,6 @@
 /* answer.c - the one answer of every request.
  *
- * stint_call.answered decides who answers: handler, ticket, deadline, cancellation or the end of
+ * stint_call.progress decides who answers: handler, ticket, deadline, cancellation or the end of
  * the server. What follows happens once: the interceptors hear of it, the reply is sent, the call
  * leaves its connection's list and the server's count, and its context ends, so that nothing
  * derived from it outlives the answer. */
@@ -75,7 +75,7 @@ void stint__refuse_request(const struct stint__arrival *a, const stint_error *wh
 
 static bool claim(stint_call *call)
 {
-    if (atomic_exchange(&call->answered, true))
+    if ((atomic_fetch_or(&call->progress, STINT__CALL_ANSWERED) & STINT__CALL_ANSWERED) != 0)
         return false;
     if (stint__timer_disarm(&call->timer))
         stint__call_unref(call);
@@ -228,16 +228,20 @@ bool stint__call_answer(stint_call *call, stint_code code, const ProtobufCMessag
     return true;
 }
 
-bool stint__call_refuse(stint_call *call, const stint_error *why)
+bool stint__call_refuse(stint_call *call, const stint_error *why, enum stint__outcome outcome)
 {
     if (!claim(call))
         return false;
     stint_ctx_cancel(call->own, STINT_CANCELLED, why->message);
-    stint_error outcome = *why;
-    outcome.not_executed = !atomic_load(&call->started);
-    if (outcome.not_executed)
+    stint_error told = *why;
+    told.not_executed = !stint__call_has_started(call);
+    if (told.not_executed)
         make_room(call);
-    send(call, &outcome, (struct stint__slice){NULL, 0}, NULL);
+    else
+        stint__tell(call->server, call->entry, STINT__FAILED);
+    if (told.not_executed || outcome == STINT__LATE)
+        stint__tell(call->server, call->entry, outcome);
+    send(call, &told, (struct stint__slice){NULL, 0}, NULL);
     return true;
 }
 
@@ -246,7 +250,7 @@ bool stint__call_abandon(stint_call *call, const char *why)
     if (!claim(call))
         return false;
     stint_error outcome;
-    bool runs = atomic_load(&call->started);
+    bool runs = stint__call_has_started(call);
     if (runs && !atomic_load(&call->deferred))
         atomic_store(&call->cancelled_cpu, stint__clock_cpu_ns(call->cpu_clock));
     stint__tell(call->server, call->entry,

@@ -40,8 +40,8 @@ static bool refused_draining(const struct stint__arrival *a)
     return true;
 }
 
-/* What nobody waits for any more, or nobody here can do. True: refused. On false the method and the
- * times are known. */
+/* What nobody waits for any more, or nobody here can do. True: refused. On false the method is
+ * known. */
 static bool refused_pointless(struct stint__arrival *a)
 {
     static const stint_error expired =
@@ -51,11 +51,6 @@ static bool refused_pointless(struct stint__arrival *a)
         STINT__REFUSAL(STINT_FAILED_PRECONDITION, STINT_REASON_NONE,
                        "the request has come through too many services: do they call in a circle?");
     const struct stint__envelope *e = &a->in->env;
-    a->entry = stint__method_find(a->server, e->method);
-    if (a->entry != NULL) {
-        stint__count(&a->entry->state->outcomes[STINT__REQUESTS]);
-        stint__arrival_set_times(a);
-    }
     bool in_time = a->entry == NULL || stint_time_before(a->now, a->deadline);
     if ((e->has_budget && e->budget_us == 0) || !in_time)
         refuse(a, &expired, STINT__EXPIRED_ARRIVAL);
@@ -144,8 +139,7 @@ static void on_deadline(struct stint__timer *t)
     static const stint_error late =
         STINT__REFUSAL(STINT_DEADLINE_EXCEEDED, STINT_REASON_EXPIRED_IN_HANDLER,
                        "the deadline passed before the deferred call was finished");
-    if (stint__call_refuse(call, &late))
-        stint__tell(call->server, call->entry, STINT__LATE);
+    stint__call_refuse(call, &late, STINT__LATE);
     stint__call_unref(call);
 }
 
@@ -218,12 +212,16 @@ static void enqueue(stint_call *call, const struct stint__arrival *a)
     call->waiter.lane = &call->entry->state->lane;
     call->waiter.level = stint__level_of(a->in->env.criticality);
     const char *unwanted = stint__conn_list_call(call);
-    if (unwanted != NULL)
+    if (unwanted != NULL) {
         stint__call_abandon(call, unwanted);
-    else if (stint__work_push(call, a->probe, &err) == STINT_OK)
+        stint__call_unref(call);
         return;
-    else if (stint__call_refuse(call, &err))
-        stint__tell(call->server, call->entry, STINT__REFUSED_FULL);
+    }
+    stint_code code = stint__work_push(call, a->probe, &err);
+    if (code == STINT_OK)
+        return;
+    bool stopped = code == STINT_UNAVAILABLE;
+    stint__call_refuse(call, &err, stopped ? STINT__REFUSED_DRAINING : STINT__REFUSED_FULL);
     stint__call_unref(call);
 }
 
@@ -236,8 +234,7 @@ static void start(stint_call *call, const struct stint__arrival *a)
     if (code == STINT_OK && !is_short)
         code = keep_payload(call, a->in, &err);
     if (code != STINT_OK) {
-        if (stint__call_refuse(call, &err))
-            stint__tell(call->server, call->entry, STINT__REFUSED_OTHER);
+        stint__call_refuse(call, &err, STINT__REFUSED_OTHER);
         stint__call_unref(call);
     } else if (is_short) {
         call->run_at = a->now;
@@ -270,7 +267,10 @@ void stint__server_on_request(void *arg, void *conn_data, struct stint__conn *co
 {
     struct stint__arrival a = {
         .server = arg, .sc = conn_data, .conn = conn, .to = to, .in = in, .now = stint_now()};
-    stint__count(&a.server->counters.outcomes[STINT__REQUESTS]);
+    a.entry = stint__method_find(a.server, in->env.method);
+    stint__tell(a.server, a.entry, STINT__REQUESTS);
+    if (a.entry != NULL)
+        stint__arrival_set_times(&a);
     /* Counted first, then the state is looked at again: drain does it the other way round, so it
      * waits for this request or the request is refused. What comes later is not counted, so that
      * it cannot keep drain waiting. */

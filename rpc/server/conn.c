@@ -105,9 +105,9 @@ static void list_locked(struct stint__server_conn *sc, stint_call *call)
     if (stint__map_get(&sc->by_key, call->key) == NULL)
         (void)!stint__map_put(&sc->by_key, call->key, call);
     stint__list_push_back(&sc->calls, &call->conn_link);
-    /* Whoever answers looks at `listed` after `answered` is set: one of the two sees the other. */
+    /* Whoever answers looks at `listed` after it is answered: one of the two sees the other. */
     atomic_store(&call->listed, true);
-    if (atomic_load(&call->answered))
+    if (stint__call_is_answered(call))
         unlist_locked(sc, call);
 }
 
@@ -223,7 +223,7 @@ void stint__server_refuse_all(stint_server *s, const stint_error *why)
     while ((sc = next_conn(s, sc)) != NULL) {
         stint_call *call;
         while ((call = pop_call(sc)) != NULL) {
-            stint__call_refuse(call, why);
+            stint__call_refuse(call, why, STINT__REFUSED_DRAINING);
             stint__call_unref(call);
         }
     }

@@ -83,7 +83,7 @@ static struct facts facts_of_call(const stint_call *call)
         .record = stint__record_find(call->own),
         .arrival = call->arrival,
         .now = stint_now(),
-        .run_at = atomic_load(&call->started) ? call->run_at : NEVER_RAN,
+        .run_at = stint__call_has_started(call) ? call->run_at : NEVER_RAN,
         .deadline = call->deadline,
         .transit = call->transit,
         .reserve = stint_time_sub(call->deadline, call->handler_deadline),

@@ -133,7 +133,7 @@ static bool arm_deadline(stint_call *call)
         when = call->deadline;
     stint__call_ref(call); /* the timer's */
     bool armed = stint__timer_arm(&call->timer, stint_time_min(when, call->deadline));
-    bool needless = armed && atomic_load(&call->answered) && stint__timer_disarm(&call->timer);
+    bool needless = armed && stint__call_is_answered(call) && stint__timer_disarm(&call->timer);
     if (!armed || needless)
         stint__call_unref(call);
     return armed;

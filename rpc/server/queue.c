@@ -7,10 +7,11 @@
 
 #include <math.h>
 
-#define FADE       STINT_MS(500) /* how fast the past is forgotten: to 1/e */
-#define SHED_SHARE 0.1           /* of the calls: more, and the newest go first */
-#define SHED_LEAST 3.0           /* one or two are no overload */
-#define SMOOTHING  16            /* takes, for the interval between them */
+#define FADE             STINT_MS(500) /* how fast the past is forgotten: to 1/e */
+#define SHED_SHARE       0.1           /* of the calls: more, and the newest go first */
+#define SHED_LEAST       3.0           /* one or two are no overload */
+#define SMOOTHING        16            /* takes, for the interval between them, */
+#define INTERVAL_AGE_MAX 4 /* which is forgotten when so many of it brought nothing new */
 
 uint8_t stint__level_of(uint32_t criticality)
 {
@@ -41,11 +42,22 @@ void stint__queue_fini(struct stint__queue *q)
 
 /* ---- overload ---- */
 
+/* While calls are refused because of the wait there is no backlog to measure it by: the interval
+ * would hold for ever, however much faster everything has become. */
+static void forget_interval(struct stint__queue *q, stint_time now)
+{
+    stint_duration interval = atomic_load_explicit(&q->interval, memory_order_relaxed);
+    stint_duration age = stint_time_sub(now, q->measured);
+    if (age > FADE && age / INTERVAL_AGE_MAX > interval)
+        atomic_store_explicit(&q->interval, 0, memory_order_relaxed);
+}
+
 static void fade(struct stint__queue *q, stint_time now)
 {
     stint_duration passed = stint_time_sub(now, q->faded);
     if (passed < FADE / 16)
         return;
+    forget_interval(q, now);
     double factor = exp(-(double)passed / (double)FADE);
     q->shed *= factor;
     q->taken *= factor;
@@ -150,21 +162,18 @@ struct stint__waiter *stint__queue_make_room(struct stint__queue *q, uint8_t lev
     return NULL;
 }
 
-bool stint__queue_next_due(const struct stint__queue *q, stint_time *ret)
+struct stint__waiter *stint__queue_first_due(const struct stint__queue *q)
 {
     if (q->length == 0)
-        return false;
-    *ret = q->due.entries[0].when;
-    return true;
+        return NULL;
+    return STINT__CONTAINER_OF(q->due.entries[0].timer, struct stint__waiter, due);
 }
 
 struct stint__waiter *stint__queue_take_due(struct stint__queue *q, stint_time now)
 {
-    stint_time due;
-    if (!stint__queue_next_due(q, &due) || !stint_time_before(due, now))
+    struct stint__waiter *w = stint__queue_first_due(q);
+    if (w == NULL || !stint_time_before(w->due.when, now))
         return NULL;
-    struct stint__waiter *w =
-        STINT__CONTAINER_OF(q->due.entries[0].timer, struct stint__waiter, due);
     stint__queue_remove(q, w);
     stint__queue_count_shed(q, now);
     return w;
@@ -189,6 +198,7 @@ static void measure_interval(struct stint__queue *q, stint_time now)
         stint_duration old = atomic_load_explicit(&q->interval, memory_order_relaxed);
         stint_duration mean = old == 0 ? sample : old + (sample - old) / SMOOTHING;
         atomic_store_explicit(&q->interval, mean, memory_order_relaxed);
+        q->measured = now;
     }
     q->last_take = now;
     q->backlog = q->length > 0;

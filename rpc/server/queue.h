@@ -54,7 +54,8 @@ struct stint__queue {
     double shed, taken; /* lately: dropped for want of time; taken to be run. They fade */
     stint_time faded;
     stint_time last_take;
-    bool backlog; /* something could have been taken right after the last take */
+    stint_time measured; /* when the interval was last added to */
+    bool backlog;        /* something could have been taken right after the last take */
 
     /* For those who look without the lock. */
     atomic_uint_fast32_t waiting[STINT__LEVELS];
@@ -96,8 +97,8 @@ void stint__queue_count_shed(struct stint__queue *q, stint_time now);
 /* How long a new call of that level would wait, about. Needs no lock. */
 stint_duration stint__queue_estimate(struct stint__queue *q, uint8_t level);
 
-/* When the soonest is due; false: nothing waits. */
-bool stint__queue_next_due(const struct stint__queue *q, stint_time *ret);
+/* The one that is due first; NULL: nothing waits. */
+struct stint__waiter *stint__queue_first_due(const struct stint__queue *q);
 
 /* The level of a criticality as it travels; what is not known counts as CRITICAL. */
 uint8_t stint__level_of(uint32_t criticality);

@@ -41,26 +41,23 @@ void stint__call_watch(stint_call *call)
         stint__call_abandon(call, unwanted);
 }
 
-static void refuse(stint_call *call, const stint_error *why, enum stint__outcome outcome)
-{
-    if (stint__call_refuse(call, why))
-        stint__tell(call->server, call->entry, outcome);
-}
-
 /* Whether it is still to be run: it may have been ended while it waited. Its time was looked at
  * when it was taken from the queue. */
 static bool is_wanted(stint_call *call)
 {
     if (atomic_load(&call->server->state) == STINT__SERVER_STOPPED) {
         /* before stint__server_refuse_all comes to it */
-        refuse(call, &stint__server_stopped, STINT__REFUSED_OTHER);
+        stint__call_refuse(call, &stint__server_stopped, STINT__REFUSED_DRAINING);
         return false;
     }
     if (stint_ctx_err(call->own) == STINT_OK)
         return true;
     stint_error cause;
     stint_ctx_cause(call->own, &cause);
-    refuse(call, &cause, STINT__REFUSED_OTHER);
+    bool expired = cause.code == STINT_DEADLINE_EXCEEDED;
+    if (expired)
+        cause.reason = STINT_REASON_EXPIRED_IN_QUEUE;
+    stint__call_refuse(call, &cause, expired ? STINT__EXPIRED_QUEUE : STINT__REFUSED_OTHER);
     return false;
 }
 
@@ -103,18 +100,18 @@ void stint__call_run(stint_call *call)
     if (!is_wanted(call))
         return;
     if (call->server->n_interceptors > 0 && stint__server_layers_begin(call, &err) != STINT_OK) {
-        refuse(call, &err, STINT__REFUSED_OTHER);
+        stint__call_refuse(call, &err, STINT__REFUSED_OTHER);
         return;
     }
     ProtobufCMessage *req = decode(call, &rep, &err);
     if (req == NULL) {
-        refuse(call, &err, STINT__REFUSED_OTHER);
+        stint__call_refuse(call, &err, STINT__REFUSED_OTHER);
         return;
     }
     call->cpu_clock = stint__clock_of_thread();
-    atomic_store(&call->started, true);
-    if (atomic_load(&call->answered))
-        return; /* and the answer may say that nothing ran */
+    unsigned waiting = 0;
+    if (!atomic_compare_exchange_strong(&call->progress, &waiting, STINT__CALL_STARTED))
+        return; /* answered meanwhile, with the word that nothing ran */
     stint__tell(call->server, e, STINT__EXECUTED);
     stint__tally_add(&e->state->queue, stint_time_sub(call->run_at, call->arrival));
     stint_code code = e->dispatch(e->self, e->ops, call->ctx, req, rep, call);

@@ -3,13 +3,13 @@
  *
  * The life of a call (struct stint_call):
  *
- *   answered  false -> true, by one atomic exchange. Whoever makes it sends the reply, or decides
- * that there is none: the handler's thread, a ticket, the deadline of a deferred call, a
- *             cancellation, the end of the server.
+ *   answered  Whoever sets it sends the reply, or decides that there is none: the handler's thread,
+ *             a ticket, the deadline of a deferred call, a cancellation, the end of the server.
  *
- *   started   false -> true, just before the handler is called. Whoever answers in another thread
- * looks at it after `answered` is set, and the handler's thread at `answered` after `started` is
- *             set: so an answer that says not_executed is true.
+ *   started   Set just before the handler is called, and not any more once it is answered.
+ *
+ * Both are bits of one number: so whoever answers knows whether the handler runs, and an answer
+ * that says not_executed is true.
  *
  * References: one for the thread that runs it or the queue that holds it; one for its ticket; one
  * while its timer is armed. The call is in its connection's list from admission until it is
@@ -54,13 +54,17 @@
 
 #define STINT__TOMBSTONES 32 /* cancels remembered per connection that came before requests */
 
-/* What becomes of requests: counted for the server, and for the method if it is known. */
+/* What becomes of requests: counted for the server, and for the method if it is known. A request
+ * ends in exactly one of those from ANSWERED_OK to CANCELLED_HANDLER (or its method is unknown);
+ * the others say more about it. Counted before the answer goes out. */
 enum stint__outcome {
     STINT__REQUESTS,
     STINT__ADMITTED,
     STINT__EXECUTED,
+    STINT__PROBES,
+    STINT__LATE,
     STINT__ANSWERED_OK,
-    STINT__FAILED,
+    STINT__FAILED, /* a handler ran, or runs, and the answer is another */
     STINT__EXPIRED_ARRIVAL,
     STINT__INSUFFICIENT_ARRIVAL,
     STINT__EXPIRED_QUEUE,
@@ -69,10 +73,8 @@ enum stint__outcome {
     STINT__DISPLACED,
     STINT__REFUSED_DRAINING,
     STINT__REFUSED_OTHER,
-    STINT__PROBES,
     STINT__CANCELLED_QUEUE,
     STINT__CANCELLED_HANDLER,
-    STINT__LATE,
     STINT__OUTCOMES,
 };
 
@@ -177,6 +179,9 @@ struct stint__server_conn {
     atomic_uint refs; /* the connection until it is closed, and each call's memory */
 };
 
+/* Bits of stint_call.progress; see the top. */
+enum { STINT__CALL_STARTED = 1, STINT__CALL_ANSWERED = 2 };
+
 struct stint__server_layer {
     stint_interception seen;
     stint_ctx *ctx;
@@ -204,11 +209,11 @@ struct stint_call {
     struct stint__slice details;
 
     atomic_uint refs;
-    atomic_bool answered, started;
+    atomic_uint progress;
     atomic_bool listed; /* in the connection's list; written under its mutex */
     atomic_bool deferred;
     atomic_bool occupies; /* counts as running in the queue */
-    clockid_t cpu_clock;  /* of the thread that runs the handler; set before `started` */
+    clockid_t cpu_clock;  /* of the thread that runs the handler; set before it starts */
     atomic_int_fast64_t cancelled_cpu; /* its reading when the call was cancelled; 0: it was not */
     bool admitted;                     /* counts in server->admitted; written by whoever answers */
     struct stint__timer timer;         /* the handler's deadline, of a deferred call */
@@ -225,6 +230,16 @@ struct stint_call {
 static inline void stint__count(atomic_uint_fast64_t *counter)
 {
     atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
+}
+
+static inline bool stint__call_is_answered(const stint_call *call)
+{
+    return (atomic_load(&call->progress) & STINT__CALL_ANSWERED) != 0;
+}
+
+static inline bool stint__call_has_started(const stint_call *call)
+{
+    return (atomic_load(&call->progress) & STINT__CALL_STARTED) != 0;
 }
 
 /* Counts an outcome for the server, and for the method (NULL: not known). */
@@ -328,9 +343,10 @@ void stint__refuse_request(const struct stint__arrival *a, const stint_error *wh
 
 /* Each of these answers the call if nobody has yet; true if it was this one. The last two are for
  * others than its handler: its context ends with that cause before anybody hears of it, and
- * not_executed is what is so. The last one counts it as cancelled. */
+ * not_executed is what is so. It is counted as that outcome if its handler has not started, and as
+ * failed if it has (late, too, if that is the outcome); the last one counts it as cancelled. */
 bool stint__call_answer(stint_call *call, stint_code code, const ProtobufCMessage *rep);
-bool stint__call_refuse(stint_call *call, const stint_error *why);
+bool stint__call_refuse(stint_call *call, const stint_error *why, enum stint__outcome outcome);
 bool stint__call_abandon(stint_call *call, const char *why); /* nobody waits for the answer */
 
 /* ---- workers.c ---- */

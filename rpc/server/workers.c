@@ -15,7 +15,8 @@
  * come on top of it. */
 #define GIVE_UP_AT_ONCE 16
 
-#define SWEEP_SLACK STINT_MS(1) /* workers come first: they do it without waking a thread */
+#define SWEEP_SLACK STINT_MS(1) /* workers come first: they do it without waking a thread, */
+#define SLACK_SHARE 2           /* but this part of the reserve is left for the answer's way */
 
 /* The server that this thread works for. At file scope because a handler that calls the server does
  * not say who it is. */
@@ -59,22 +60,27 @@ static void give_up(struct stint__list *given_up, stint_time now)
         stint_call *call = call_of(STINT__CONTAINER_OF(link, struct stint__waiter, link));
         stint_error why;
         enum stint__outcome outcome = stint__call_given_up(call, now, &why);
-        if (stint__call_refuse(call, &why))
-            stint__tell(call->server, call->entry, outcome);
+        stint__call_refuse(call, &why, outcome);
         stint__call_unref(call);
     }
+}
+
+static stint_duration slack_of(const stint_call *call)
+{
+    stint_duration part = stint_time_sub(call->deadline, call->handler_deadline) / SLACK_SHARE;
+    return part < SWEEP_SLACK ? part : SWEEP_SLACK;
 }
 
 /* Sees to it that somebody looks when the soonest is due. Out of memory for a timer: the workers
  * still do. */
 static void set_sweep_locked(struct stint__work *work)
 {
-    stint_time due;
-    if (work->closed || !stint__queue_next_due(&work->queue, &due))
+    stint_call *first = call_of(stint__queue_first_due(&work->queue));
+    if (work->closed || first == NULL)
         return;
-    due = stint_time_add(due, SWEEP_SLACK);
-    if (stint_time_before(due, work->sweep_at) && stint__timer_arm(&work->sweep, due))
-        work->sweep_at = due;
+    stint_time at = stint_time_add(first->waiter.due.when, 1 + slack_of(first)); /* past it */
+    if (stint_time_before(at, work->sweep_at) && stint__timer_arm(&work->sweep, at))
+        work->sweep_at = at;
 }
 
 /* True: nothing more is due. */
@@ -113,8 +119,7 @@ static void displace(stint_call *call)
                        "displaced from a full queue by a more critical or a newer call");
     stint_error why = displaced;
     why.pushback = stint__server_pushback(call->server);
-    if (stint__call_refuse(call, &why))
-        stint__tell(call->server, call->entry, STINT__DISPLACED);
+    stint__call_refuse(call, &why, STINT__DISPLACED);
     stint__call_unref(call);
 }
 
@@ -123,7 +128,7 @@ static enum stint__push push_locked(struct stint__work *work, stint_call *call, 
 {
     struct stint__waiter *w = &call->waiter;
     /* Whoever answers a call looks for it in here afterwards, with the mutex. */
-    if (work->closed || atomic_load(&call->answered))
+    if (work->closed || stint__call_is_answered(call))
         return STINT__PUSH_FULL;
     enum stint__push result = stint__queue_push(&work->queue, w, now);
     if (result == STINT__PUSH_FULL) {
@@ -142,6 +147,7 @@ stint_code stint__work_push(stint_call *call, bool probe, stint_error *err)
     stint_call *displaced = NULL;
     call->waiter.due.when = stint__call_due(call, probe);
     pthread_mutex_lock(&work->mutex);
+    bool closed = work->closed;
     enum stint__push result = push_locked(work, call, call->arrival, &displaced);
     bool wake = result == STINT__PUSH_DONE && work->idle > 0;
     pthread_mutex_unlock(&work->mutex);
@@ -151,6 +157,10 @@ stint_code stint__work_push(stint_call *call, bool probe, stint_error *err)
         displace(displaced);
     if (result == STINT__PUSH_DONE)
         return STINT_OK;
+    if (closed) {
+        *err = stint__server_stopped;
+        return err->code;
+    }
     bool full = result == STINT__PUSH_FULL; /* or it was answered: then this is not sent */
     stint_error_set(err, STINT_RESOURCE_EXHAUSTED,
                     full ? "too many calls wait for a worker" : "the server is out of memory");
@@ -209,7 +219,8 @@ void stint__work_forget(stint_call *call)
         stint__call_unref(call);
 }
 
-/* What a worker has to do next: calls to give up, and one to run. */
+/* What a worker has to do next: calls to give up, or one to run. Not both: to give up takes time,
+ * and then what was enough for the other may be so no more. */
 struct turn {
     stint_time now;
     struct stint__list given_up;
@@ -220,11 +231,13 @@ struct turn {
 static bool find_turn_locked(struct stint__work *work, struct turn *t)
 {
     t->now = stint_now();
-    bool all = take_due_locked(work, t->now, &t->given_up);
-    t->call = all ? call_of(stint__queue_take(&work->queue, t->now)) : NULL;
+    (void)take_due_locked(work, t->now, &t->given_up);
+    if (!stint__list_empty(&t->given_up))
+        return true;
+    t->call = call_of(stint__queue_take(&work->queue, t->now));
     if (t->call != NULL)
         atomic_store(&t->call->occupies, true);
-    return t->call != NULL || !stint__list_empty(&t->given_up);
+    return t->call != NULL;
 }
 
 /* Whether another worker should look, too: a limit may have risen by more than one. */
@@ -238,6 +251,7 @@ static bool is_more_to_do_locked(const struct stint__work *work)
 static bool next_turn(struct stint__work *work, stint_call *done, struct turn *t)
 {
     stint__list_init(&t->given_up);
+    t->call = NULL;
     pthread_mutex_lock(&work->mutex);
     if (done != NULL)
         done_locked(work, done, !atomic_load(&done->deferred));
@@ -278,7 +292,7 @@ static void *worker(void *arg)
             continue;
         done->run_at = t.now;
         stint__call_run(done);
-        if (atomic_load(&done->deferred) && !atomic_load(&done->answered)) {
+        if (atomic_load(&done->deferred) && !stint__call_is_answered(done)) {
             stint__call_unref(done); /* runs until it is answered */
             done = NULL;
         }

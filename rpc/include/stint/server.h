@@ -105,7 +105,7 @@ typedef struct stint_server_stats {
     uint64_t requests;        /* decoded; the next ones say what became of them */
     uint64_t executed;        /* handlers that ran */
     uint64_t ok;              /* answered OK */
-    uint64_t failed;          /* handlers that answered otherwise */
+    uint64_t failed;          /* handlers that ran, and the answer was another */
     uint64_t expired_arrival; /* shed: no time left when read */
     uint64_t expired_queue;   /* shed: no time left when a worker took it */
     uint64_t refused_full;
@@ -113,7 +113,7 @@ typedef struct stint_server_stats {
     uint64_t refused_method;      /* no such method */
     uint64_t refused_other;       /* by an interceptor, or a request that does not decode */
     uint64_t cancelled;           /* by the client, or lost with its connection */
-    uint64_t late;                /* answered by the deadline instead of the handler */
+    uint64_t late;                /* of those failed: by their deadline */
     uint64_t clamped;             /* budgets over max_timeout */
     uint64_t malformed;           /* connections closed because of garbage */
     uint64_t connections;         /* open now */
@@ -136,7 +136,7 @@ typedef struct stint_method_stats {
     uint64_t admitted;             /* let in: queued, or run where they were read */
     uint64_t executed;             /* handlers that ran */
     uint64_t ok;                   /* answered OK */
-    uint64_t failed;               /* handlers that answered otherwise */
+    uint64_t failed;               /* handlers that ran, and the answer was another */
     uint64_t expired_arrival;      /* shed on arrival: no time left, that on the way counted */
     uint64_t insufficient_arrival; /* shed on arrival: less left than it needs, with the wait */
     uint64_t expired_queue;        /* shed after waiting: no time left */
@@ -148,7 +148,7 @@ typedef struct stint_method_stats {
     uint64_t probes;          /* admitted with too little time, to learn whether it is too little */
     uint64_t cancelled_queue; /* by the caller, or with its connection, before they ran */
     uint64_t cancelled_handler;      /* and while they ran */
-    uint64_t late;                   /* handlers that finished after the deadline */
+    uint64_t late;                   /* of those failed: by their deadline */
     stint_duration cpu_after_cancel; /* CPU time of handlers that went on all the same */
     stint_duration needed;           /* what a call needs, as callers are told; 0: not known yet */
     uint32_t waiting;                /* now, for a worker */

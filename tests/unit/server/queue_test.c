@@ -153,9 +153,8 @@ static void what_may_no_longer_start_is_taken_out(void **state)
     assert_int_equal(push(&f, 0, 0, 2, STINT_MS(30)), STINT__PUSH_DONE);
     assert_int_equal(push(&f, 1, 1, 3, STINT_MS(10)), STINT__PUSH_DONE);
     assert_int_equal(push(&f, 2, 0, 1, STINT_MS(20)), STINT__PUSH_DONE);
-    stint_time due;
-    assert_true(stint__queue_next_due(&f.q, &due));
-    assert_int_equal(stint_time_sub(due, f.now), STINT_MS(10));
+    const struct stint__waiter *first = stint__queue_first_due(&f.q);
+    assert_int_equal(stint_time_sub(first->due.when, f.now), STINT_MS(10));
     f.now = stint_time_add(f.now, STINT_MS(10));
     assert_null(stint__queue_take_due(&f.q, f.now)); /* just in time */
     f.now = stint_time_add(f.now, STINT_MS(10) + 1);
@@ -163,7 +162,7 @@ static void what_may_no_longer_start_is_taken_out(void **state)
     assert_int_equal(number(&f, stint__queue_take_due(&f.q, f.now)), 2);
     assert_null(stint__queue_take_due(&f.q, f.now));
     assert_int_equal(take_and_finish(&f), 0);
-    assert_false(stint__queue_next_due(&f.q, &due));
+    assert_null(stint__queue_first_due(&f.q));
     fixture_fini(&f);
 }
 
@@ -262,10 +261,36 @@ static void the_wait_follows_from_how_fast_calls_leave(void **state)
         ;
     /* While nothing waits, it says nothing about how fast calls could leave. */
     stint_duration known = atomic_load(&f.q.interval);
-    f.now = stint_time_add(f.now, STINT_SECONDS(5));
+    f.now = stint_time_add(f.now, STINT_MS(400));
     assert_int_equal(push(&f, 0, 0, 2, FAR), STINT__PUSH_DONE);
     assert_int_equal(take_and_finish(&f), 0);
     assert_int_equal(atomic_load(&f.q.interval), known);
+    fixture_fini(&f);
+}
+
+static void a_wait_that_keeps_everybody_away_is_forgotten(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_init(&f, N, 100);
+    for (size_t i = 0; i < 50; i++)
+        assert_int_equal(push(&f, i, 0, 2, FAR), STINT__PUSH_DONE);
+    for (int i = 0; i < 50; i++) {
+        assert_int_equal(take_and_finish(&f), i);
+        f.now = stint_time_add(f.now, STINT_MS(60));
+    }
+    /* It is fast by now, but nobody with 50 ms gets in behind another, so there is no backlog. */
+    unsigned refused = 0;
+    for (stint_duration passed = 0; passed < STINT_SECONDS(1); passed += STINT_MS(10)) {
+        assert_int_equal(push(&f, 0, 0, 2, FAR), STINT__PUSH_DONE);
+        if (stint__queue_estimate(&f.q, 2) > STINT_MS(50)) {
+            refused++;
+            stint__queue_count_shed(&f.q, f.now);
+        }
+        assert_int_equal(take_and_finish(&f), 0);
+        f.now = stint_time_add(f.now, STINT_MS(10));
+    }
+    assert_in_range(refused, 1, 60);
     fixture_fini(&f);
 }
 
@@ -361,6 +386,7 @@ int main(void)
         cmocka_unit_test(limits_hold_each_method_and_all),
         cmocka_unit_test(what_is_removed_is_not_run_and_may_be_removed_again),
         cmocka_unit_test(the_wait_follows_from_how_fast_calls_leave),
+        cmocka_unit_test(a_wait_that_keeps_everybody_away_is_forgotten),
         cmocka_unit_test(levels_from_the_wire),
         cmocka_unit_test(it_agrees_with_a_model),
     };
