@@ -176,8 +176,10 @@ static void pause_one(struct chain *k, struct node *n)
     stint_time begun = stint_now();
     for (int i = 0; i < HELD; i++) {
         event_init(&held[i].event);
-        assert_int_equal(node_v1_node_work_async(ctx, k->ch, &req, held_done, &held[i], NULL),
-                         STINT_OK);
+        stint_error late; /* on a busy machine the time can be over before it is sent */
+        stint_code code = node_v1_node_work_async(ctx, k->ch, &req, held_done, &held[i], &late);
+        if (code != STINT_OK)
+            held_done(&held[i], code, NULL, &late);
     }
     stint_error err;
     Node__V1__Reply *rep;
