@@ -15,8 +15,9 @@ struct slot {
     const struct opts *o;
     stint_channel *ch;
     Bench__Msg req;
-    struct loop *loop; /* W2, W3, W5 */
-    struct hold *hold; /* W4 */
+    stint_reply_info *info; /* what comes with the reply; NULL: not looked at */
+    struct loop *loop;      /* W2, W3, W5 */
+    struct hold *hold;      /* W4 */
     int index;
 };
 
@@ -42,6 +43,13 @@ static void slot_init(struct slot *s, const struct opts *o, stint_channel *ch, u
     bench__msg__init(&s->req);
     s->req.payload.data = payload;
     s->req.payload.len = (size_t)o->size;
+    if (o->ledger[0] != '\0' && (s->info = stint_reply_info_new()) == NULL)
+        die("reply info", "out of memory");
+}
+
+static bool wants_ledger(const struct slot *s)
+{
+    return strcmp(s->o->ledger, "on") == 0;
 }
 
 uint8_t *payload_new(const struct opts *o)
@@ -54,13 +62,25 @@ uint8_t *payload_new(const struct opts *o)
 }
 
 /* What every call carries: a deadline, a trace ID and a request ID, new for each. */
-static stint_ctx *call_ctx(const struct opts *o)
+static stint_ctx *call_ctx(const struct slot *s)
 {
     stint_request_info info = stint_request_info_new();
-    stint_ctx *timed = stint_ctx_with_timeout(stint_ctx_background(), STINT_MS(o->deadline_ms));
+    stint_ctx *timed = stint_ctx_with_timeout(stint_ctx_background(), STINT_MS(s->o->deadline_ms));
     stint_ctx *ctx = stint_ctx_with_request_info(timed, &info);
     stint_ctx_unref(timed);
-    return ctx;
+    if (s->info == NULL)
+        return ctx;
+    stint_ctx *looked_at = stint_ctx_with_call_options(
+        ctx, STINT_CALL_OPTIONS(.reply = s->info, .ledger = wants_ledger(s)));
+    stint_ctx_unref(ctx);
+    return looked_at;
+}
+
+/* Whether there is one in which the server has told its part. */
+static bool has_ledger(const stint_reply_info *info)
+{
+    const stint_ledger *ledger = stint_reply_info_ledger(info);
+    return ledger != NULL && stint_ledger_at(ledger, 0)->state == STINT_LEDGER_ANSWERED;
 }
 
 /* Whether the call ended as it should; frees the reply. Tells why the first one did not. */
@@ -68,6 +88,8 @@ static int good_reply(const struct slot *s, Bench__Msg *reply, const stint_error
 {
     static int told;
     int good = reply != NULL && reply->payload.len == (size_t)s->o->size;
+    if (s->info != NULL && wants_ledger(s) != has_ledger(s->info))
+        good = 0;
     if (!good && __atomic_exchange_n(&told, 1, __ATOMIC_RELAXED) == 0)
         fprintf(stderr, "call failed: %s: %s\n", stint_code_name(err->code), err->message);
     bench__msg__free_unpacked(reply, NULL);
@@ -79,7 +101,7 @@ static int blocking_call(void *arg)
     struct slot *s = arg;
     Bench__Msg *reply = NULL;
     stint_error err = STINT_ERROR_INIT;
-    STINT_AUTO_CTX ctx = call_ctx(s->o);
+    STINT_AUTO_CTX ctx = call_ctx(s);
     stint_code code = bench_echo_call(ctx, s->ch, &s->req, &reply, &err);
     return good_reply(s, reply, &err) && code == STINT_OK ? 0 : -1;
 }
@@ -99,7 +121,7 @@ static void call_done(void *arg, stint_code code, Bench__Msg *reply, const stint
 static void send_call(struct slot *s)
 {
     stint_error err;
-    stint_ctx *ctx = call_ctx(s->o);
+    stint_ctx *ctx = call_ctx(s);
     if (bench_echo_call_async(ctx, s->ch, &s->req, call_done, s, &err) != STINT_OK)
         die("call", err.message);
     stint_ctx_unref(ctx); /* the call keeps its own reference */
@@ -138,6 +160,8 @@ static int closed_loop(const struct opts *o, uint8_t *payload)
     int rc = loop_finish(&l);
     for (int i = 0; i < n; i += o->inflight)
         stint_channel_close(slots[i].ch);
+    for (int i = 0; i < n; i++)
+        stint_reply_info_free(slots[i].info);
     free(slots);
     return rc;
 }

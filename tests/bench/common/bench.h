@@ -30,6 +30,8 @@ struct opts {
     const char *kind;     /* flavour of the implementation, its own meaning */
     const char *mode;     /* client: lat, thr, hold, chain */
     const char *shape;    /* W6: of the load: plain, mixed, bimodal, step */
+    const char *ledger;   /* Stint: look at what comes with the reply, with (on) or without (off)
+                             the ledger; else do not look */
     const char *stats;    /* W6, burn server and client: the file with the shared counters */
     pid_t pids[MAX_PIDS]; /* server first; W6: A, B or several, C */
     int npids;
