@@ -40,6 +40,18 @@ if ! grep -q Generating "$tmp/log"; then
     exit 1
 fi
 
+# Budgets that do not fit stop the build, with the line.
+proto=$tmp/project/proto/greet/v1/greet.proto
+cp "$proto" "$tmp/greet.proto"
+sed -i 's/timeout: "10s"/& minimum: "11s"/' "$proto"
+if cmake --build "$tmp/cmake" >"$tmp/log" 2>&1 ||
+    ! grep -q 'greet.proto:[0-9]*:[0-9]*: error: .* can never run' "$tmp/log"; then
+    cat "$tmp/log"
+    echo "a budget that does not fit was not noticed"
+    exit 1
+fi
+cp "$tmp/greet.proto" "$proto"
+
 echo "pkg-config:"
 PKG_CONFIG_PATH=$(dirname "$(find "$tmp/prefix" -name stint.pc)")
 export PKG_CONFIG_PATH
