@@ -32,6 +32,7 @@
 
 struct fiber {
     struct stint__list link;
+    struct stint__list impatient_link; /* in `impatient`, in the order in which they came */
     ucontext_t context;
     uint8_t *stack; /* NULL: the driver, which has its thread's */
     void *tls;      /* its thread-local variables while it does not run */
@@ -39,7 +40,7 @@ struct fiber {
     void *arg, *result;
     const void *waits_on;
     int host;
-    bool impatient, done, detached;
+    bool done, detached;
 #if defined(__SANITIZE_ADDRESS__)
     void *fake_stack;
     const void *bottom;
@@ -60,8 +61,9 @@ static struct {
     struct fiber *current;
     struct fiber *previous; /* who ran before it */
     struct stint__list ready;
-    struct stint__list waiting[BUCKETS];
-    size_t n_impatient, alive;
+    struct stint__list waiting[BUCKETS]; /* by what they wait on */
+    struct stint__list impatient;
+    size_t alive;
     uint64_t random, entropy, switches;
     unsigned spins;
     bool driver_idle, active;
@@ -209,6 +211,7 @@ static struct fiber *fiber_new(void)
     if (f->tls == NULL)
         die("no memory for a fiber");
     stint__list_init(&f->link);
+    stint__list_init(&f->impatient_link);
     return f;
 }
 
@@ -311,8 +314,8 @@ void fiber_wait(const void *on, bool impatient)
 {
     struct fiber *self = fibers.current;
     self->waits_on = on;
-    self->impatient = impatient;
-    fibers.n_impatient += impatient;
+    if (impatient)
+        stint__list_push_back(&fibers.impatient, &self->impatient_link);
     fibers.spins = 0;
     stint__list_push_back(bucket_of(on), &self->link);
     schedule();
@@ -320,7 +323,7 @@ void fiber_wait(const void *on, bool impatient)
 
 static void make_ready(struct fiber *f)
 {
-    fibers.n_impatient -= f->impatient;
+    stint__list_unlink(&f->impatient_link);
     stint__list_unlink(&f->link);
     stint__list_push_back(&fibers.ready, &f->link);
 }
@@ -340,14 +343,8 @@ void fiber_wake(const void *on, bool all)
 
 void fiber_wake_impatient(void)
 {
-    for (size_t i = 0; i < BUCKETS && fibers.n_impatient > 0; i++) {
-        struct stint__list *bucket = &fibers.waiting[i];
-        for (struct stint__list *link = bucket->next, *next; link != bucket; link = next) {
-            next = link->next;
-            if (fiber_of(link)->impatient)
-                make_ready(fiber_of(link));
-        }
-    }
+    STINT_LIST_FOREACH (link, &fibers.impatient)
+        make_ready(STINT__CONTAINER_OF(link, struct fiber, impatient_link));
 }
 
 /* ---- running ---- */
@@ -377,6 +374,8 @@ static void begin(const struct fiber_options *opts)
     fibers.current = &fibers.driver;
     fibers.driver.host = -1;
     stint__list_init(&fibers.driver.link);
+    stint__list_init(&fibers.driver.impatient_link);
+    stint__list_init(&fibers.impatient);
     stint__list_init(&fibers.ready);
     for (size_t i = 0; i < BUCKETS; i++)
         stint__list_init(&fibers.waiting[i]);
