@@ -29,7 +29,7 @@ struct opts {
     const char *next;     /* forward: the address of the next hop; fan: of all, with commas */
     const char *kind;     /* flavour of the implementation, its own meaning */
     const char *mode;     /* client: lat, thr, hold, chain */
-    const char *shape;    /* W6: of the load: plain, mixed, bimodal, step */
+    const char *shape;    /* W6: of the load: plain, mixed, bimodal, step, pause */
     const char *ledger;   /* Stint: look at what comes with the reply, with (on) or without (off)
                              the ledger; else do not look */
     const char *stats;    /* W6, burn server and client: the file with the shared counters */
@@ -150,10 +150,13 @@ struct chain_call {
     uint8_t good;      /* OK and in time; else late or failed, or open still */
 };
 
-/* Where the step lies in the window, and what it multiplies the load by. */
-#define STEP_UP     0.3
+/* Where the trouble lies in the window: a step of the load, or a pause of C. */
+#define TROUBLE_AT  0.3
 #define STEP_DOWN   0.6
 #define STEP_FACTOR 8
+#define PAUSE       (700 * NS_PER_MS)
+
+int has_shape(const struct opts *o, const char *shape);
 
 /* All calls of the load that `o` describes, from its seed alone; the caller frees them. */
 struct chain_call *schedule_new(const struct opts *o, size_t *ret_n);

@@ -4,9 +4,11 @@
  * the reporting thread waits for before it reads them. */
 #include "bench.h"
 
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 uint64_t chain_deadline(const struct chain_call *call)
 {
@@ -49,6 +51,33 @@ static void issue_all(struct chain *c, chain_send_fn *send, void *arg)
             c->lag = late;
         send(arg, &c->calls[i]);
     }
+}
+
+/* Stops C for a while, as a machine does that is short of memory or of CPU. */
+static void *pause_last(void *arg)
+{
+    const struct chain *c = arg;
+    pid_t last = c->o.pids[c->o.npids - 1];
+    uint64_t at = c->start + (uint64_t)(c->o.secs * 1e9 * TROUBLE_AT);
+    sleep_until_ns(at);
+    if (kill(last, SIGSTOP) != 0)
+        die_errno("cannot stop C");
+    sleep_until_ns(at + PAUSE);
+    if (kill(last, SIGCONT) != 0)
+        die_errno("cannot continue C");
+    return NULL;
+}
+
+/* The window: all calls, and what disturbs them. */
+static void run_window(struct chain *c, chain_send_fn *send, void *arg)
+{
+    pthread_t pauser;
+    bool paused = has_shape(&c->o, "pause");
+    if (paused && (c->o.npids == 0 || pthread_create(&pauser, NULL, pause_last, c) != 0))
+        die("pause", "no process, or no thread");
+    issue_all(c, send, arg);
+    if (paused)
+        pthread_join(pauser, NULL);
 }
 
 static size_t wait_closed(struct chain *c)
@@ -126,7 +155,7 @@ static void print_work(const struct chain *c, size_t n_good, const struct marks 
     print_cpu(c, m0, m1, burn_ns);
 }
 
-/* ---- the step's report ---- */
+/* ---- the report of what was disturbed ---- */
 
 #define SLICE    (100 * NS_PER_MS)
 #define RECOVERY (250 * NS_PER_MS)
@@ -144,11 +173,19 @@ static void count_calls(const struct chain *c, uint64_t from, uint64_t span, siz
     }
 }
 
-/* From the step back until calls are good again: the end of the first RECOVERY after it, moved in
- * steps of 10 ms, of whose calls 95 % were good. -1: never. */
-static double recover_ms(const struct chain *c)
+/* When the trouble begins and ends, ns after the start. */
+static void trouble(const struct chain *c, uint64_t *ret_begin, uint64_t *ret_end)
 {
-    uint64_t window = (uint64_t)(c->o.secs * 1e9), back = (uint64_t)((double)window * STEP_DOWN);
+    double window = c->o.secs * 1e9;
+    *ret_begin = (uint64_t)(window * TROUBLE_AT);
+    *ret_end = has_shape(&c->o, "pause") ? *ret_begin + PAUSE : (uint64_t)(window * STEP_DOWN);
+}
+
+/* From the end of the trouble until calls are good again: the end of the first RECOVERY after it,
+ * moved in steps of 10 ms, of whose calls 95 % were good. -1: never. */
+static double recover_ms(const struct chain *c, uint64_t back)
+{
+    uint64_t window = (uint64_t)(c->o.secs * 1e9);
     for (uint64_t t = back; t + RECOVERY <= window; t += 10 * NS_PER_MS) {
         size_t n, good;
         count_calls(c, t, RECOVERY, &n, &good);
@@ -158,14 +195,14 @@ static double recover_ms(const struct chain *c)
     return -1;
 }
 
-static void print_step(const struct chain *c)
+static void print_trouble(const struct chain *c)
 {
     size_t n, good;
-    uint64_t window = (uint64_t)(c->o.secs * 1e9), up = (uint64_t)((double)window * STEP_UP);
-    uint64_t span = (uint64_t)((double)window * STEP_DOWN) - up;
-    count_calls(c, up, span, &n, &good);
-    printf(" recover_ms=%.0f step_pct_cap=%.1f slices=", recover_ms(c),
-           share_pct((double)good / ((double)span / 1e9), capacity(c)));
+    uint64_t begin, end;
+    trouble(c, &begin, &end);
+    count_calls(c, begin, end - begin, &n, &good);
+    printf(" recover_ms=%.0f meanwhile_pct_cap=%.1f slices=", recover_ms(c, end),
+           share_pct((double)good / ((double)(end - begin) / 1e9), capacity(c)));
     for (uint64_t t = 0; t < (uint64_t)(c->o.secs * 1e9); t += SLICE) {
         count_calls(c, t, SLICE, &n, &good);
         printf("%s%zu/%zu", t == 0 ? "" : ",", good, n);
@@ -184,15 +221,15 @@ int run_chain(const struct opts *o, chain_send_fn *send, void *arg)
     c.start = now_ns() + 50 * NS_PER_MS;
     sleep_until_ns(c.start);
     take_marks(&before, o, live);
-    issue_all(&c, send, arg);
+    run_window(&c, send, arg);
     /* The window ends one deadline after the last arrival may come. */
     sleep_until_ns(c.start + (uint64_t)(o->secs * 1e9) + (uint64_t)o->deadline_ms * NS_PER_MS);
     take_marks(&after, o, live);
     size_t open = c.n - wait_closed(&c), good = collect_good(&c, &latencies);
     print_goodput(&c, latencies, good);
     print_work(&c, good, &before, &after);
-    if (strcmp(o->shape, "step") == 0)
-        print_step(&c);
+    if (has_shape(o, "step") || has_shape(o, "pause"))
+        print_trouble(&c);
     printf(" open=%zu\n", open);
     fflush(stdout);
     if (open > 0)

@@ -30,7 +30,7 @@ static uint64_t poisson_gap_ns(uint64_t *state, double rate)
     return (uint64_t)(-log(rng_real(state)) / rate * 1e9);
 }
 
-static int has_shape(const struct opts *o, const char *shape)
+int has_shape(const struct opts *o, const char *shape)
 {
     return strcmp(o->shape, shape) == 0;
 }
@@ -51,7 +51,7 @@ static int stretches(const struct opts *o, struct stretch out[3])
         out[0] = (struct stretch){(uint64_t)window, o->rate};
         return 1;
     }
-    out[0] = (struct stretch){(uint64_t)(window * STEP_UP), o->rate};
+    out[0] = (struct stretch){(uint64_t)(window * TROUBLE_AT), o->rate};
     out[1] = (struct stretch){(uint64_t)(window * STEP_DOWN), o->rate * STEP_FACTOR};
     out[2] = (struct stretch){(uint64_t)window, o->rate};
     return 3;
