@@ -22,11 +22,13 @@ struct stint__record {
     struct stint__list under_way; /* of stint__record_call, in the order of their reports */
     stint_ledger *ledger;         /* NULL: nothing was added */
     bool taken;
-    stint_time floor;    /* where the period before ended */
-    stint_time began;    /* of the period: its earliest call, whichever was reported first */
-    stint_time needed;   /* its calls would have ended by then */
-    stint_time ended;    /* the latest end so far */
-    stint_duration over; /* the excess of the periods before */
+    stint_time floor;        /* where the period before ended */
+    stint_time began;        /* of the period: its earliest call, whichever was reported first */
+    stint_time needed;       /* its calls would have ended by then */
+    stint_time ended;        /* the latest end so far */
+    stint_time last_began;   /* of the call that ended then, */
+    const char *last_method; /* NULL: none has ended */
+    stint_duration over;     /* the excess of the periods before */
 };
 
 static void record_destroy(void *content)
@@ -103,7 +105,11 @@ void stint__record_end(struct stint__record *r, struct stint__record_call *c, st
 {
     pthread_mutex_lock(&r->mutex);
     stint__list_unlink(&c->link);
-    r->ended = later(r->ended, ended);
+    if (!stint_time_before(ended, r->ended)) {
+        r->ended = ended;
+        r->last_began = c->began;
+        r->last_method = c->method;
+    }
     r->needed = later(r->needed, needed < 0 ? ended : stint_time_add(c->began, needed));
     if (stint__list_empty(&r->under_way)) {
         stint_time from = later(r->began, r->needed);
@@ -122,19 +128,27 @@ stint_duration stint__record_waited(struct stint__record *r, stint_time now)
     return over;
 }
 
-const char *stint__record_under_way(struct stint__record *r, stint_time *ret_since)
+const char *stint__record_under_way(struct stint__record *r, stint_time at, stint_time *ret_since)
 {
     const char *method = NULL;
+    stint_time since = at;
     pthread_mutex_lock(&r->mutex);
+    if (r->last_method != NULL && !stint_time_before(r->ended, at) &&
+        !stint_time_before(since, r->last_began)) {
+        method = r->last_method;
+        since = r->last_began;
+    }
     STINT_LIST_FOREACH (link, &r->under_way) {
         const struct stint__record_call *c =
             STINT__CONTAINER_OF(link, struct stint__record_call, link);
-        if (method != NULL && !stint_time_before(c->began, *ret_since))
+        if (stint_time_before(since, c->began) || (method != NULL && since.ns == c->began.ns))
             continue;
         method = c->method;
-        *ret_since = c->began;
+        since = c->began;
     }
     pthread_mutex_unlock(&r->mutex);
+    if (method != NULL)
+        *ret_since = since;
     return method;
 }
 

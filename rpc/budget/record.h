@@ -52,8 +52,9 @@ void stint__record_end(struct stint__record *r, struct stint__record_call *c, st
  * last. */
 stint_duration stint__record_waited(struct stint__record *r, stint_time now);
 
-/* The method of the call that has been under way for longest, and since when; NULL: none is. */
-const char *stint__record_under_way(struct stint__record *r, stint_time *ret_since);
+/* The method of the call that was under way at `at`, for longest if there were several, and since
+ * when; NULL: none was. Of those that have ended only the last is remembered. */
+const char *stint__record_under_way(struct stint__record *r, stint_time at, stint_time *ret_since);
 
 /* ---- the ledger, where the caller of the served call asked for it ---- */
 

@@ -71,7 +71,7 @@ const void *stint_reply_info_details(const stint_reply_info *info, size_t *ret_l
 
 const stint_ledger *stint_reply_info_ledger(const stint_reply_info *info)
 {
-    return info->has_ledger ? info->ledger : NULL;
+    return info != NULL && info->has_ledger ? info->ledger : NULL;
 }
 
 stint_ledger *stint__reply_info_own_ledger(stint_reply_info *info)

@@ -166,7 +166,8 @@ static double ms(stint_duration d)
 static void say_handler(const struct facts *f, stint_duration total, char *out)
 {
     stint_time since = f->run_at;
-    const char *child = f->record != NULL ? stint__record_under_way(f->record, &since) : NULL;
+    stint_time end = stint_time_add(f->deadline, -f->reserve); /* the handler's deadline */
+    const char *child = f->record != NULL ? stint__record_under_way(f->record, end, &since) : NULL;
     stint_duration took = stint_time_sub(f->now, since);
     int n = 0;
     if (queue_of(f) > total / 10)
@@ -192,8 +193,8 @@ static void explain(const struct facts *f, stint_error *outcome)
     char name[STINT__LEDGER_SERVICE_MAX + 1];
     stint_duration total = f->transit + stint_time_sub(f->now, f->arrival);
     stint_error was = *outcome;
-    if (was.code != STINT_DEADLINE_EXCEEDED)
-        return;
+    if (was.code != STINT_DEADLINE_EXCEEDED || stint__says_where(&was))
+        return; /* or a hop below has said it */
     if (was.reason == STINT_REASON_EXPIRED_ON_ARRIVAL)
         say_arrival(f, phases);
     else if (was.reason == STINT_REASON_EXPIRED_IN_QUEUE)

@@ -174,22 +174,31 @@ static void calls_that_end_after_the_answer_are_harmless(void **state)
     stint_ctx_drop(detached);
 }
 
-static void the_longest_call_under_way_is_known(void **state)
+static const char *under_way(const stint_ctx *ctx, stint_duration when, stint_time *ret_since)
+{
+    return stint__record_under_way(stint__record_of(ctx), at(when), ret_since);
+}
+
+static void what_was_under_way_for_longest_is_known(void **state)
 {
     (void)state;
     stint_ctx *ctx = served();
     struct stint__record_call a, b;
     stint_time since;
-    assert_null(stint__record_under_way(stint__record_of(ctx), &since));
+    assert_null(under_way(ctx, 0, &since));
     begin(ctx, &a, 5 * MS);
     begin(ctx, &b, 3 * MS);
     b.method = "b.B/B";
-    assert_string_equal(stint__record_under_way(stint__record_of(ctx), &since), "b.B/B");
+    assert_null(under_way(ctx, 2 * MS, &since));
+    assert_string_equal(under_way(ctx, 7 * MS, &since), "b.B/B");
     assert_int_equal(since.ns, START + 3 * MS);
     end(ctx, &b, 6 * MS, 0);
-    assert_string_equal(stint__record_under_way(stint__record_of(ctx), &since), "a.B/C");
-    end(ctx, &a, 6 * MS, 0);
-    assert_null(stint__record_under_way(stint__record_of(ctx), &since));
+    assert_string_equal(under_way(ctx, 7 * MS, &since), "a.B/C");
+    assert_int_equal(since.ns, START + 5 * MS);
+    assert_string_equal(under_way(ctx, 6 * MS, &since), "b.B/B"); /* it had not ended before */
+    end(ctx, &a, 9 * MS, 0);
+    assert_string_equal(under_way(ctx, 9 * MS, &since), "a.B/C");
+    assert_null(under_way(ctx, 10 * MS, &since));
     stint_ctx_drop(ctx);
 }
 
@@ -327,7 +336,7 @@ int main(void)
         VIRTUAL_TEST(overlapping_calls_are_one_period),
         VIRTUAL_TEST(reports_out_of_order_count_no_time_twice),
         VIRTUAL_TEST(calls_that_end_after_the_answer_are_harmless),
-        VIRTUAL_TEST(the_longest_call_under_way_is_known),
+        VIRTUAL_TEST(what_was_under_way_for_longest_is_known),
         VIRTUAL_TEST(a_ledger_has_what_ended_and_what_did_not),
         VIRTUAL_TEST(without_memory_there_is_none),
         VIRTUAL_TEST(many_threads_share_one_record),

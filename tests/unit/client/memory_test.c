@@ -37,7 +37,21 @@ static stint_code answer(void *self, const stint_ctx *ctx, const Probe__V1__Requ
     return stint_call_add_metadata(call, "k", "v", 1, NULL);
 }
 
-static const probe_v1_probe_ops ops = {.quick = answer, .work = answer};
+static stint_channel *back; /* to the server itself */
+
+/* Has a call below it, so that a ledger comes of it. */
+static stint_code relay(void *self, const stint_ctx *ctx, const Probe__V1__Request *req,
+                        Probe__V1__Reply *rep, stint_call *call)
+{
+    Probe__V1__Reply *one = NULL;
+    stint_error err;
+    if (probe_v1_probe_quick(ctx, back, req, &one, &err) != STINT_OK)
+        return stint_call_fail_from(call, &err);
+    probe_free(one);
+    return answer(self, ctx, req, rep, call);
+}
+
+static const probe_v1_probe_ops ops = {.quick = answer, .work = relay};
 
 static stint_code serve(stint_server **s)
 {
@@ -58,9 +72,16 @@ static stint_code call_both(stint_channel *ch, const stint_ctx *ctx)
     Probe__V1__Reply *rep[2], *one = NULL;
     req.payload.data = payload;
     req.payload.len = sizeof payload;
-    stint_code first = probe_v1_probe_quick(ctx, ch, &req, &one, NULL);
+    stint_reply_info *info = stint_reply_info_new();
+    stint_ctx *told = stint_ctx_with_call_options(ctx, STINT_CALL_OPTIONS(.reply = info));
+    stint_code first = probe_v1_probe_work(told, ch, &req, &one, NULL);
     assert_true((one != NULL) == (first == STINT_OK));
     probe_free(one);
+    const stint_ledger *ledger = stint_reply_info_ledger(info);
+    if (ledger != NULL)
+        assert_in_range(stint_ledger_count(ledger) + stint_ledger_dropped(ledger), 1, 2);
+    stint_ctx_drop(told);
+    stint_reply_info_free(info);
     stint_group *g = stint_group_new(ctx, 0);
     probe_v1_probe_work_group(g, ch, &req, &rep[0]);
     probe_v1_probe_quick_group(g, ch, &req, &rep[1]);
@@ -81,7 +102,9 @@ static stint_code everything(void)
               *ctx = NULL;
     stint_code code = serve(&s);
     if (code == STINT_OK)
-        code = stint_channel_open(&ch, URL, STINT_CHANNEL_OPTIONS(.wait_for_ready = true), NULL);
+        code = stint_channel_open(
+            &ch, URL, STINT_CHANNEL_OPTIONS(.wait_for_ready = true, .ledger_one_in = 1), NULL);
+    back = ch;
     if (code == STINT_OK) {
         md = stint_metadata_new();
         code = md != NULL ? stint_metadata_add(md, "k", "v", 1, NULL) : STINT_RESOURCE_EXHAUSTED;
