@@ -62,6 +62,15 @@ static bool has_time(const stint_call *call)
            stint_time_sub(end, stint_now()) > RESERVES_BELOW * reserve;
 }
 
+/* Whether it is this call's own time that is over, and nobody below has said where it went. */
+static bool is_own_deadline(const stint_call *call, const stint_error *cause)
+{
+    bool only_says_so =
+        cause->reason == STINT_REASON_NONE || cause->reason == STINT_REASON_EXPIRED_BEFORE_SEND;
+    return cause->origin == STINT_ORIGIN_LOCAL && only_says_so && !stint__says_where(cause) &&
+           stint_ctx_err(call->own) == STINT_DEADLINE_EXCEEDED;
+}
+
 stint_code stint_call_fail_from(stint_call *call, const stint_error *cause)
 {
     stint_code code = cause->code;
@@ -70,6 +79,10 @@ stint_code stint_call_fail_from(stint_call *call, const stint_error *cause)
     if (code == STINT_DEADLINE_EXCEEDED && !ours && has_time(call)) {
         code = STINT_UNAVAILABLE;
         reason = STINT_REASON_DOWNSTREAM_TIMEOUT;
+    }
+    if (code == STINT_DEADLINE_EXCEEDED && is_own_deadline(call, cause)) {
+        stint_error_clear(&call->error); /* the answer will say where the time went */
+        return code;
     }
     /* One that names the hop where the time went needs no names of those above it. */
     if (stint__says_where(cause))

@@ -132,6 +132,7 @@ struct order {
     stint_code code;
     stint_error err;
     int64_t cents;
+    stint_reply_info *told; /* with the ledger; NULL: out of memory */
 };
 
 /* Begins it, with `budget` to spend. */
@@ -166,6 +167,9 @@ void show_timeline(const struct demo *d, const struct order *o, stint_time note_
 
 /* How the order ended for the client, in a sentence or two. */
 void show_outcome(const struct order *o);
+
+/* Where its time went, as the hops say themselves. */
+void show_ledger(const struct demo *d, const struct order *o);
 
 /* One thing that must be true; shown, and counted if it is not. Returns ok. */
 bool check(struct demo *d, bool ok, const char *fmt, ...) STINT_PRINTF(3, 4);

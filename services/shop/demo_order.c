@@ -31,6 +31,7 @@ void order_begin(struct order *o, struct demo *d, const char *request, stint_dur
     Shop__V1__OrderRequest req = SHOP__V1__ORDER_REQUEST__INIT;
     stint_request_info info = stint_request_info_new();
     stint_ctx *named;
+    stint_ctx *asking;
     stint_error err;
     stint_code code;
 
@@ -39,8 +40,12 @@ void order_begin(struct order *o, struct demo *d, const char *request, stint_dur
     snprintf(info.request_id, sizeof(info.request_id), "%s", request);
     stint_trace_id_format(&info, o->trace);
     named = stint_ctx_with_request_info(d->root, &info);
-    o->ctx = stint_ctx_with_deadline(named, stint_time_add(o->begun, budget));
-    stint_ctx_unref(named); /* its child needs it: dropping it would cancel both */
+    o->told = stint_reply_info_new();
+    asking = stint_ctx_with_call_options(
+        named, STINT_CALL_OPTIONS(.reply = o->told, .ledger = o->told != NULL));
+    o->ctx = stint_ctx_with_deadline(asking, stint_time_add(o->begun, budget));
+    stint_ctx_unref(asking); /* its child needs it: dropping it would cancel both */
+    stint_ctx_unref(named);
 
     req.sku = sku;
     req.quantity = 2;
@@ -68,6 +73,8 @@ void order_fini(struct order *o)
     order_wait(o);
     stint_ctx_drop(o->ctx);
     o->ctx = NULL;
+    stint_reply_info_free(o->told);
+    o->told = NULL;
 }
 
 struct taken audit(struct demo *d)

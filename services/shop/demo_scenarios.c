@@ -74,6 +74,18 @@ static bool says_who(const struct order *o)
             strstr(o->err.message, "Stock/Reserve") != NULL);
 }
 
+/* The ledger says that the time went in this service; or nobody had a chance to answer. */
+static bool took_most(const struct order *o, const char *service)
+{
+    const stint_ledger *ledger = o->told != NULL ? stint_reply_info_ledger(o->told) : NULL;
+    const stint_ledger_entry *first = stint_ledger_at(ledger, 0);
+    const stint_ledger_entry *slowest = stint_ledger_at(ledger, stint_ledger_slowest(ledger));
+
+    if (first == NULL)
+        return false;
+    return first->state == STINT_LEDGER_NO_REPLY || strcmp(slowest->service, service) == 0;
+}
+
 /* Stock would need far longer than there is. */
 void scenario_tight(struct demo *d)
 {
@@ -86,7 +98,9 @@ void scenario_tight(struct demo *d)
     shop_down(d);
     show_timeline(d, &o, (stint_time){0}, NULL);
     show_outcome(&o);
+    show_ledger(d, &o);
     check_shrinking(d, &o);
+    check(d, took_most(&o, "stock"), "the ledger that came with the reply says: it was stock");
     check(d, stopped_with(d, STOCK, &o, STINT_DEADLINE_EXCEEDED),
           "stock gave up when its time was over");
     check_taken(d, &taken, 0);
@@ -115,6 +129,7 @@ void scenario_shed(struct demo *d)
     printf("\n");
     show_timeline(d, &second, (stint_time){0}, NULL);
     show_outcome(&second);
+    show_ledger(d, &second);
     check(d, first.code == STINT_OK, "the first order is filled");
     check(d, second.code == STINT_UNAVAILABLE || second.code == STINT_DEADLINE_EXCEEDED,
           "the second is not");

@@ -228,6 +228,20 @@ void show_outcome(const struct order *o)
     printf("\n");
 }
 
+void show_ledger(const struct demo *d, const struct order *o)
+{
+    const stint_ledger *ledger = o->told != NULL ? stint_reply_info_ledger(o->told) : NULL;
+
+    fflush(stdout);
+    if (stint_ledger_print(ledger,
+                           STINT_LEDGER_STYLE(.indent = INDENT, .width = WIDTH,
+                                              .look = d->colours ? STINT_LEDGER_LOOK_COLOUR
+                                                                 : STINT_LEDGER_LOOK_DEFAULT),
+                           stdout) != STINT_OK)
+        show_text("The ledger could not be printed.");
+    printf("\n");
+}
+
 bool check(struct demo *d, bool ok, const char *fmt, ...)
 {
     char text[512];

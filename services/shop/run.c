@@ -44,7 +44,7 @@ void shop_init(struct shop_service *s, const struct shop_program *program, int a
     s->log_calls = shop_log_interceptor(s);
     s->interceptors[0] = &s->log_calls;
     opts = STINT_SERVER_OPTIONS(.workers = s->options.workers, .interceptors = s->interceptors,
-                                .log = {library_log, s});
+                                .log = {library_log, s}, .name = program->name);
     shop_require(s, stint_server_new(&s->server, opts, &err), &err);
 }
 
