@@ -89,19 +89,26 @@ static void rescale(struct stint__estimate *e)
 
 void stint__estimate_add(struct stint__estimate *e, stint_duration sample, stint_time now)
 {
+    stint__estimate_add_for(e, sample, 1, now);
+}
+
+void stint__estimate_add_for(struct stint__estimate *e, stint_duration sample, uint32_t weight,
+                             stint_time now)
+{
     fade(e, now);
-    if (e->weight >= STINT__ESTIMATE_WEIGHT * e->unit)
-        e->unit *= 1 + 1.0 / STINT__ESTIMATE_WEIGHT; /* what comes in is what goes out */
+    if (e->weight >= STINT__ESTIMATE_WEIGHT * e->unit) /* what comes in is what goes out */
+        e->unit *= 1 + (double)weight / STINT__ESTIMATE_WEIGHT;
     if (e->unit > UNIT_MAX)
         rescale(e);
     if (sample < 0)
         sample = 0;
     if (sample > LONGEST)
         sample = LONGEST;
-    e->counts[bucket_of(sample)] += (float)e->unit;
-    e->weight += e->unit;
-    e->sum += e->unit * (double)sample;
-    e->added++;
+    double counts = e->unit * weight;
+    e->counts[bucket_of(sample)] += (float)counts;
+    e->weight += counts;
+    e->sum += counts * (double)sample;
+    e->added += weight;
 }
 
 static bool too_few(const struct stint__estimate *e)
@@ -110,9 +117,9 @@ static bool too_few(const struct stint__estimate *e)
 }
 
 /* From the top, because it is nearer. */
-static stint_duration percentile(const struct stint__estimate *e)
+static stint_duration percentile(const struct stint__estimate *e, int percent)
 {
-    double above = e->weight * ((100 - STINT__ESTIMATE_PERCENTILE) / 100.0);
+    double above = e->weight * ((100 - percent) / 100.0);
     size_t i = STINT__ESTIMATE_BUCKETS - 1;
     for (; i > 0 && (double)e->counts[i] <= above; i--)
         above -= (double)e->counts[i];
@@ -123,16 +130,28 @@ static stint_duration percentile(const struct stint__estimate *e)
     return (stint_duration)(high - (high - low) * (above / (double)e->counts[i]));
 }
 
-stint_duration stint__estimate_high(struct stint__estimate *e, stint_time now)
+/* False: there are too few samples. */
+static bool look_up(struct stint__estimate *e, stint_time now)
 {
     fade(e, now);
     if (too_few(e))
-        return 0;
+        return false;
     if (e->added * (32 * e->unit) >= e->weight) {
-        e->high = percentile(e);
+        e->high = percentile(e, STINT__ESTIMATE_PERCENTILE);
+        e->median = percentile(e, 50);
         e->added = 0;
     }
-    return e->high;
+    return true;
+}
+
+stint_duration stint__estimate_high(struct stint__estimate *e, stint_time now)
+{
+    return look_up(e, now) ? e->high : 0;
+}
+
+stint_duration stint__estimate_median(struct stint__estimate *e, stint_time now)
+{
+    return look_up(e, now) ? e->median : 0;
 }
 
 stint_duration stint__estimate_mean(struct stint__estimate *e, stint_time now)

@@ -1,5 +1,5 @@
-/* estimate.h - how long something takes, learned from what it took: a high percentile and the mean,
- * of what was seen lately.
+/* estimate.h - how long something takes, learned from what it took: a high percentile, the median
+ * and the mean of what was seen lately.
  *
  * A histogram with logarithmic buckets whose counts fade: by half each STINT__ESTIMATE_HALF_LIFE,
  * and never worth more than STINT__ESTIMATE_WEIGHT samples in all, so that it follows a change
@@ -25,7 +25,8 @@ struct stint__estimate {
     double unit;      /* what a sample counts now; it grows, where others would fade the counts */
     stint_time faded; /* when the unit was brought up to date */
     stint_duration high; /* the percentile when it was last looked up, */
-    uint32_t added;      /* and how many samples have come since */
+    stint_duration median;
+    uint32_t added; /* and how many samples have come since */
 };
 
 void stint__estimate_init(struct stint__estimate *e, stint_time now);
@@ -33,10 +34,17 @@ void stint__estimate_init(struct stint__estimate *e, stint_time now);
 /* Less than zero counts as zero, more than an hour as an hour (2^42 ns, to be exact). */
 void stint__estimate_add(struct stint__estimate *e, stint_duration sample, stint_time now);
 
+/* One sample that stands for `weight` (1 to STINT__ESTIMATE_WEIGHT / 2) that were not taken. */
+void stint__estimate_add_for(struct stint__estimate *e, stint_duration sample, uint32_t weight,
+                             stint_time now);
+
 /* The percentile, interpolated within its bucket: right to an eighth. 0 while there are too few
  * samples, and again when they have faded. Cheap enough for each call: looked up anew only when a
  * 32nd of what it stands on is new. */
 stint_duration stint__estimate_high(struct stint__estimate *e, stint_time now);
+
+/* The median; 0 likewise. */
+stint_duration stint__estimate_median(struct stint__estimate *e, stint_time now);
 
 /* The mean; 0 likewise. */
 stint_duration stint__estimate_mean(struct stint__estimate *e, stint_time now);

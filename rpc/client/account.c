@@ -23,7 +23,9 @@ void stint__client_account_end(struct stint__client_call *call)
         stint__client_ledger_finish(call, now);
     if (call->record == NULL)
         return;
-    bool sent = !call->error.not_executed || call->error.origin == STINT_ORIGIN_PEER;
-    stint__record_end(call->record, &call->recorded, now, sent ? call->needed : 0);
+    /* Without a reply all of it was waiting: a server that hangs says nothing about our own work.
+     */
+    bool replied = call->error.code == STINT_OK || call->error.origin == STINT_ORIGIN_PEER;
+    stint__record_end(call->record, &call->recorded, now, replied ? call->needed : 0);
     call->record = NULL;
 }

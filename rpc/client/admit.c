@@ -86,14 +86,15 @@ void stint__client_call_learn(const struct stint__client_call *call,
     const struct stint__envelope *e = &in->env;
     if (call->generation != atomic_load_explicit(&k->generation, memory_order_relaxed))
         return; /* from a server before this one */
-    bool tells = e->needed_us > 0 && e->needed_us < STINT__BUDGET_US_MAX;
+    uint64_t asked = e->asked_us > 0 ? e->asked_us : e->needed_us;
+    bool tells = asked > 0 && asked < STINT__BUDGET_US_MAX;
     bool pushes = e->code == STINT_RESOURCE_EXHAUSTED && e->pushback_us > 0;
     struct stint__known *known =
         tells || pushes ? stint__known_claim(k, call->method) : stint__known_find(k, call->method);
     if (known == NULL)
         return;
     if (tells)
-        stint__known_learn(known, STINT_US((stint_duration)e->needed_us), in->read_at);
+        stint__known_learn(known, STINT_US((stint_duration)asked), in->read_at);
     size_t level = level_of(call);
     if (!pushes && !e->not_executed)
         stint__throttle_accepted(&known->throttles[level]);

@@ -20,7 +20,7 @@
 #include "throttle.h"
 
 #define STINT__KNOWN_METHODS 64
-#define STINT__KNOWN_FADES   STINT_SECONDS(5)
+#define STINT__KNOWN_FADES   STINT_MS(500)
 #define STINT__KNOWN_PROBES                                                                        \
     100                       /* one in so many calls with too little time is sent all the same    \
                                */

@@ -26,14 +26,12 @@ static uint64_t pushback_us(stint_duration pushback)
     return us < STINT__BUDGET_US_MAX ? us : STINT__BUDGET_US_MAX - 1;
 }
 
-static uint64_t needed_us(const struct stint__method_entry *entry, stint_time now)
+static uint64_t us_up(stint_duration d)
 {
-    return entry != NULL ? ((uint64_t)stint__method_needs(entry, now) + 999) / 1000 : 0;
+    return ((uint64_t)d + 999) / 1000;
 }
 
-/* `entry` may be NULL. */
-static struct stint__envelope envelope_of(uint64_t call_id, const stint_error *outcome,
-                                          const struct stint__method_entry *entry, stint_time now)
+static struct stint__envelope envelope_of(uint64_t call_id, const stint_error *outcome)
 {
     return (struct stint__envelope){
         .kind = STINT__KIND_REPLY,
@@ -43,8 +41,15 @@ static struct stint__envelope envelope_of(uint64_t call_id, const stint_error *o
         .message = text_slice(outcome->message),
         .not_executed = outcome->not_executed,
         .pushback_us = pushback_us(outcome->pushback),
-        .needed_us = needed_us(entry, now),
     };
+}
+
+/* What callers are told of the method, so that they need not ask in vain. */
+static void tell_needs(struct stint__envelope *e, stint_server *s,
+                       const struct stint__method_entry *entry, stint_time now)
+{
+    e->needed_us = us_up(stint__method_needs(entry, now));
+    e->asked_us = us_up(stint__method_asks(s, entry, now));
 }
 
 /* Answers with what is short enough to be sent if anything can. */
@@ -67,7 +72,9 @@ void stint__refuse_request(const struct stint__arrival *a, const stint_error *wh
     stint_error told = *why;
     struct stint__entry_bytes ledger;
     stint__entry_of_arrival(a, &told, &ledger);
-    struct stint__envelope e = envelope_of(a->in->env.call_id, &told, a->entry, a->now);
+    struct stint__envelope e = envelope_of(a->in->env.call_id, &told);
+    if (a->entry != NULL)
+        tell_needs(&e, a->server, a->entry, a->now);
     e.ledger = ledger.bytes;
     refuse(a->conn, a->to, e);
     stint__entry_bytes_fini(&ledger);
@@ -108,7 +115,7 @@ static void send_instead(stint_call *call, const stint_error *why, struct stint_
     told.reason = why->reason;
     stint__log_write(&call->server->logger, stint_now(), STINT_LOG_WARN, "%s: %s",
                      stint__conn_peer(call->sc->conn), told.message);
-    struct stint__envelope e = envelope_of(call->call_id, &told, NULL, stint_now());
+    struct stint__envelope e = envelope_of(call->call_id, &told);
     e.ledger = ledger;
     refuse(call->sc->conn, &call->to, e);
 }
@@ -119,7 +126,8 @@ static void send(stint_call *call, stint_error *outcome, struct stint__slice pay
     struct stint__entry_bytes ledger;
     stint__entry_of_call(call, outcome, &ledger);
     stint__server_layers_end(call, outcome);
-    struct stint__envelope e = envelope_of(call->call_id, outcome, call->entry, stint_now());
+    struct stint__envelope e = envelope_of(call->call_id, outcome);
+    tell_needs(&e, call->server, call->entry, stint_now());
     e.ledger = ledger.bytes;
     e.has_payload = outcome->code == STINT_OK;
     e.payload = payload;

@@ -99,7 +99,7 @@ static bool refused_at_once(struct stint__arrival *a)
         return true;
     }
     stint__tell(a->server, a->entry, STINT__ADMITTED);
-    if (a->probe)
+    if (a->probe > 0)
         stint__tell(a->server, a->entry, STINT__PROBES);
     return false;
 }
@@ -161,6 +161,7 @@ static stint_call *call_new(const struct stint__arrival *a)
     call->deadline = a->deadline;
     call->handler_deadline = a->handler_deadline;
     call->transit = a->transit;
+    call->probe = a->probe;
     call->call_id = e->call_id;
     call->payload = e->payload;
     call->admitted = true;
@@ -170,7 +171,7 @@ static stint_call *call_new(const struct stint__arrival *a)
     stint__list_init(&call->waiter.link);
     stint__list_init(&call->conn_link);
     stint_request_info info = info_of(e);
-    call->own = stint__ctx_new_call(call->handler_deadline, &info, e->criticality, a->probe);
+    call->own = stint__ctx_new_call(call->handler_deadline, &info, e->criticality, a->probe > 0);
     call->ctx = call->own;
     if (e->want_ledger)
         stint__record_want_ledger(call->own, call->arrival);
@@ -217,7 +218,7 @@ static void enqueue(stint_call *call, const struct stint__arrival *a)
         stint__call_unref(call);
         return;
     }
-    stint_code code = stint__work_push(call, a->probe, &err);
+    stint_code code = stint__work_push(call, &err);
     if (code == STINT_OK)
         return;
     bool stopped = code == STINT_UNAVAILABLE;

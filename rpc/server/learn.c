@@ -10,26 +10,35 @@
 
 #define FORGOTTEN STINT_SECONDS(10) /* an estimate that nothing was added to for so long */
 
-stint_duration stint__method_needs(const struct stint__method_entry *entry, stint_time now)
+/* `value` is one of m's. */
+static stint_duration known(const struct stint__method_state *m, const atomic_int_fast64_t *value,
+                            stint_time now)
 {
-    struct stint__method_state *m = entry->state;
-    stint_duration needed = atomic_load_explicit(&m->needed, memory_order_relaxed);
-    if (needed == 0)
-        return 0;
     stint_time learned = {atomic_load_explicit(&m->learned_at, memory_order_relaxed)};
-    return stint_time_sub(now, learned) < FORGOTTEN ? needed : 0;
+    bool fresh = stint_time_sub(now, learned) < FORGOTTEN;
+    return fresh ? atomic_load_explicit(value, memory_order_relaxed) : 0;
 }
 
-static void learn(struct stint__method_state *m, stint_duration sample, bool at_least,
+stint_duration stint__method_needs(const struct stint__method_entry *entry, stint_time now)
+{
+    return known(entry->state, &entry->state->needed, now);
+}
+
+stint_duration stint__method_typical(const struct stint__method_entry *entry, stint_time now)
+{
+    return known(entry->state, &entry->state->typical, now);
+}
+
+static void learn(struct stint__method_state *m, stint_duration sample, uint32_t weight,
                   stint_time now)
 {
     pthread_mutex_lock(&m->mutex);
-    if (!at_least || sample > atomic_load_explicit(&m->needed, memory_order_relaxed)) {
-        stint__estimate_add(&m->estimate, sample, now);
-        atomic_store_explicit(&m->needed, stint__estimate_high(&m->estimate, now),
-                              memory_order_relaxed);
-        atomic_store_explicit(&m->learned_at, now.ns, memory_order_relaxed);
-    }
+    stint__estimate_add_for(&m->estimate, sample, weight, now);
+    atomic_store_explicit(&m->needed, stint__estimate_high(&m->estimate, now),
+                          memory_order_relaxed);
+    atomic_store_explicit(&m->typical, stint__estimate_median(&m->estimate, now),
+                          memory_order_relaxed);
+    atomic_store_explicit(&m->learned_at, now.ns, memory_order_relaxed);
     pthread_mutex_unlock(&m->mutex);
 }
 
@@ -42,6 +51,9 @@ void stint__call_learn(stint_call *call, stint_code code, stint_time now)
     call->taken = taken > 0 ? taken : 0;
     call->needed = call->taken > waited ? call->taken - waited : 0;
     stint__tally_add(&m->run, call->taken);
-    if (code == STINT_OK || code == STINT_DEADLINE_EXCEEDED)
-        learn(m, call->needed, code != STINT_OK, now);
+    if (code == STINT_OK)
+        learn(m, call->needed, call->probe > 0 ? call->probe : 1, now);
+    else if (code == STINT_DEADLINE_EXCEEDED &&
+             call->needed > stint__method_needs(call->entry, now))
+        learn(m, call->needed, 1, now);
 }

@@ -233,3 +233,11 @@ stint_duration stint__queue_estimate(struct stint__queue *q, uint8_t level)
         ahead += atomic_load_explicit(&q->waiting[i], memory_order_relaxed);
     return interval * (stint_duration)ahead;
 }
+
+bool stint__queue_is_pressed(struct stint__queue *q)
+{
+    bool waits = newest_first(q);
+    for (size_t i = 0; i < STINT__LEVELS; i++)
+        waits |= atomic_load_explicit(&q->waiting[i], memory_order_relaxed) > 0;
+    return waits;
+}

@@ -100,6 +100,9 @@ stint_duration stint__queue_estimate(struct stint__queue *q, uint8_t level);
 /* The one that is due first; NULL: nothing waits. */
 struct stint__waiter *stint__queue_first_due(const struct stint__queue *q);
 
+/* Whether calls wait, or lately had to be given up. Needs no lock. */
+bool stint__queue_is_pressed(struct stint__queue *q);
+
 /* The level of a criticality as it travels; what is not known counts as CRITICAL. */
 uint8_t stint__level_of(uint32_t criticality);
 

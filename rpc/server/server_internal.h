@@ -83,13 +83,15 @@ typedef atomic_uint_fast64_t stint__outcomes[STINT__OUTCOMES];
 /* One method as this server has come to know it. */
 struct stint__method_state {
     stint__outcomes outcomes;
-    atomic_uint_fast64_t short_of_time;    /* calls with less time than needed: see admission.c */
+    atomic_uint_fast32_t turned_away;      /* since the last probe: see admission.c */
+    atomic_int_fast64_t probed_at;         /* when that was, in ns */
     atomic_uint_fast64_t cpu_after_cancel; /* in nanoseconds */
     struct stint__tally queue, run;
 
     pthread_mutex_t mutex; /* guards the estimate */
     struct stint__estimate estimate;
-    atomic_int_fast64_t needed;     /* the estimate, for those who look without the lock, */
+    atomic_int_fast64_t needed;     /* the estimate, for those who look without the lock: high, */
+    atomic_int_fast64_t typical;    /* median, */
     atomic_int_fast64_t learned_at; /* and when it was last added to */
 
     struct stint__lane lane;   /* [work] */
@@ -175,9 +177,8 @@ struct stint__server_conn {
     unsigned n_tombstones, next_tombstone;
     bool gone;
     /* For the thread that delivers what was read: one at a time. */
-    struct stint__transit transit; /* of frames from the other host, */
-    uint64_t domain;               /* and whose clock that is */
-    atomic_uint refs;              /* the connection until it is closed, and each call's memory */
+    struct stint__transit transit;
+    atomic_uint refs; /* the connection until it is closed, and each call's memory */
 };
 
 /* Bits of stint_call.progress; see the top. */
@@ -200,6 +201,7 @@ struct stint_call {
     stint_time handler_deadline;  /* less the reserve */
     stint_duration transit;       /* how long the request was under way, as far as is known */
     stint_time run_at;            /* when its handler was about to run; 0: not yet */
+    uint32_t probe;               /* as in stint__arrival */
     stint_duration taken, needed; /* by the handler, once it has answered; see learn.c */
     uint64_t call_id, key;
     struct stint__slice payload; /* in `payload_owner`, in the arena, or (running where it was read)
@@ -265,7 +267,8 @@ struct stint__arrival {
     stint_time now;
     stint_time deadline, handler_deadline; /* see stint_call */
     stint_duration transit;
-    bool probe;
+    uint32_t
+        probe; /* it may have too little time, and stands for so many that have; 0: it is none */
 };
 
 /* Finds out when the request has to be answered; needs the method. */
@@ -275,8 +278,12 @@ void stint__arrival_set_times(struct stint__arrival *a);
  * learn whether there is still, becomes a probe. */
 bool stint__arrival_lacks_time(struct stint__arrival *a, stint_error *why);
 
+/* What a call of the method must have left to be let in now; 0: anything will do. */
+stint_duration stint__method_asks(stint_server *s, const struct stint__method_entry *entry,
+                                  stint_time now);
+
 /* When the call must have been given to its handler; to be passed to the queue. */
-stint_time stint__call_due(const stint_call *call, bool probe);
+stint_time stint__call_due(const stint_call *call);
 
 /* Why a call that waited is given up now, and how that counts. */
 enum stint__outcome stint__call_given_up(const stint_call *call, stint_time now, stint_error *why);
@@ -286,8 +293,9 @@ stint_duration stint__server_pushback(stint_server *s);
 
 /* ---- learn.c: what calls of a method need ---- */
 
-/* The time that calls of the method need, as far as is known; 0: it is not. */
+/* The time that nearly all calls of the method need, and that half of them do; 0: not known. */
 stint_duration stint__method_needs(const struct stint__method_entry *entry, stint_time now);
+stint_duration stint__method_typical(const struct stint__method_entry *entry, stint_time now);
 
 /* The handler has answered with `code`: sets call->taken and call->needed, and learns from them. */
 void stint__call_learn(stint_call *call, stint_code code, stint_time now);
@@ -357,7 +365,7 @@ void stint__work_fini(stint_server *s);
 stint_code stint__workers_start(stint_server *s, stint_error *err);
 /* Puts the call, with its reference, into the queue. Other than OK: it could not be, *err says why,
  * and the reference is still the caller's. */
-stint_code stint__work_push(stint_call *call, bool probe, stint_error *err);
+stint_code stint__work_push(stint_call *call, stint_error *err);
 /* The call was answered: it need not wait any longer, if it did; and if it was deferred, it does
  * not run any longer. */
 void stint__work_forget(stint_call *call);

@@ -141,11 +141,11 @@ static enum stint__push push_locked(struct stint__work *work, stint_call *call, 
     return result;
 }
 
-stint_code stint__work_push(stint_call *call, bool probe, stint_error *err)
+stint_code stint__work_push(stint_call *call, stint_error *err)
 {
     struct stint__work *work = &call->server->work;
     stint_call *displaced = NULL;
-    call->waiter.due.when = stint__call_due(call, probe);
+    call->waiter.due.when = stint__call_due(call);
     pthread_mutex_lock(&work->mutex);
     bool closed = work->closed;
     enum stint__push result = push_locked(work, call, call->arrival, &displaced);

@@ -76,6 +76,7 @@ static struct writer encode(struct writer w, const struct stint__envelope *e)
     w = put_uint(w, 25, e->needed_us != 0, e->needed_us);
     w = put_uint(w, 26, e->reason != 0, e->reason);
     w = put_slice(w, 27, e->ledger);
+    w = put_uint(w, 28, e->asked_us != 0, e->asked_us);
     if (e->has_payload)
         w = put_varint(put_tag(w, PAYLOAD, STINT__WIRE_LEN), e->payload.len);
     return w;
@@ -145,6 +146,7 @@ static const struct spec specs[PAYLOAD + 1] = {
     [25] = SPEC(needed_us, VARINT, UINT64, 0),
     [26] = SPEC(reason, VARINT, UINT32, 0),
     [27] = SPEC(ledger, LEN, BYTES, STINT__LEDGER_BYTES_MAX),
+    [28] = SPEC(asked_us, VARINT, UINT64, 0),
     [PAYLOAD] = SPEC(payload, LEN, BYTES, INT32_MAX),
 };
 

@@ -69,7 +69,7 @@ struct stint__envelope {
     uint32_t reason;
     struct stint__slice message, details;
     bool not_executed, has_payload;
-    uint64_t pushback_us, needed_us;
+    uint64_t pushback_us, needed_us, asked_us;
     struct stint__slice ledger; /* see ledger.h; decoding an envelope does not look inside */
 
     struct stint__slice payload;      /* if has_payload */

@@ -183,6 +183,45 @@ static void one_outlier_changes_nothing(void **state)
     assert_near(high(&b), 1e6, BUCKET);
 }
 
+static void the_median_is_not_moved_by_a_few(void **state)
+{
+    (void)state;
+    struct bed b;
+    bed_init(&b);
+    assert_int_equal(stint__estimate_median(&b.e, b.now), 0);
+    for (int i = 0; i < 60; i++) {
+        b.now.ns += STINT_MS(1);
+        add(&b, i % 5 == 4 ? STINT_MS(600) : STINT_MS(10));
+    }
+    assert_near(stint__estimate_median(&b.e, b.now), 1e7, BUCKET);
+    assert_near(high(&b), 6e8, BUCKET);
+}
+
+static void a_sample_counts_for_those_that_were_not_taken(void **state)
+{
+    (void)state;
+    struct bed b;
+    bed_init(&b);
+    for (int i = 0; i < 10; i++)
+        add(&b, STINT_MS(600));
+    stint__estimate_add_for(&b.e, STINT_MS(10), 90, b.now);
+    assert_near(stint__estimate_median(&b.e, b.now), 1e7, BUCKET);
+    assert_near(stint__estimate_mean(&b.e, b.now), (10 * 600e6 + 90 * 10e6) / 100, 1.001);
+    /* As if they had been taken, also where no more is worth anything. */
+    struct bed one, all;
+    bed_init(&one);
+    bed_init(&all);
+    for (int i = 0; i < 1000; i++) {
+        add(&one, STINT_MS(1));
+        add(&all, STINT_MS(1));
+    }
+    stint__estimate_add_for(&one.e, STINT_MS(10), 8, one.now);
+    for (int i = 0; i < 8; i++)
+        add(&all, STINT_MS(10));
+    double a = (double)stint__estimate_mean(&one.e, one.now);
+    assert_near(stint__estimate_mean(&all.e, all.now), a, 1.02);
+}
+
 static void silence_is_forgetting(void **state)
 {
     (void)state;
@@ -300,6 +339,8 @@ int main(void)
         cmocka_unit_test(a_change_is_followed_when_samples_are_few),
         cmocka_unit_test(a_change_is_followed_when_samples_are_many),
         cmocka_unit_test(one_outlier_changes_nothing),
+        cmocka_unit_test(the_median_is_not_moved_by_a_few),
+        cmocka_unit_test(a_sample_counts_for_those_that_were_not_taken),
         cmocka_unit_test(silence_is_forgetting),
         cmocka_unit_test(after_silence_it_learns_anew),
         cmocka_unit_test(what_it_says_stays_until_it_is_silent),

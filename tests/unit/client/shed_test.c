@@ -161,12 +161,12 @@ static void a_probe_can_melt_what_is_frozen(void **state)
     fake_fini(&f);
 }
 
-static void what_is_not_confirmed_for_five_seconds_is_not_believed(void **state)
+static void what_is_not_confirmed_is_not_believed_for_long(void **state)
 {
     (void)state;
     struct fake_peer f;
     start_told(&f);
-    stint__vclock_advance(STINT_SECONDS(5) - 1);
+    stint__vclock_advance(STINT__KNOWN_FADES - 1);
     refused(&f, WORK, NEEDED / 2);
     stint__vclock_advance(1);
     sent(&f, WORK, NEEDED / 2);
@@ -279,7 +279,7 @@ int main(void)
         cmocka_unit_test(one_in_a_hundred_goes_all_the_same),
         cmocka_unit_test(a_probe_says_so_and_so_do_the_calls_made_for_it),
         cmocka_unit_test(a_probe_can_melt_what_is_frozen),
-        cmocka_unit_test(what_is_not_confirmed_for_five_seconds_is_not_believed),
+        cmocka_unit_test(what_is_not_confirmed_is_not_believed_for_long),
         cmocka_unit_test(it_is_forgotten_with_the_connection),
         cmocka_unit_test(replies_of_the_server_before_teach_nothing),
         cmocka_unit_test(time_spent_waiting_for_room_counts),

@@ -142,6 +142,8 @@ const char *envelope_difference(const struct stint__envelope *e, const Stint__Rp
         {"not_executed", e->not_executed == (pb->not_executed != 0)},
         {"pushback_us", e->pushback_us == pb->pushback_us},
         {"needed_us", e->needed_us == pb->needed_us},
+        {"asked_us", e->asked_us == pb->asked_us},
+        {"probe", e->probe == (pb->probe != 0)},
         {"reason", e->reason == pb->reason},
         {"ledger", same_ledger(e, pb)},
         {"has_payload", e->has_payload == (pb->has_payload != 0)},

@@ -121,6 +121,8 @@ static struct stint__envelope any_envelope(struct random *r, const stint_metadat
         .not_executed = next(r) % 2 == 0,
         .pushback_us = any_uint(r, 64),
         .needed_us = any_uint(r, 64),
+        .asked_us = any_uint(r, 64),
+        .probe = next(r) % 2 == 0,
         .ledger = next(r) % 2 == 0 ? bytes_slice(&a_ledger) : (struct stint__slice){NULL, 0},
         .has_payload = next(r) % 4 != 0,
         .payload = any_bytes(r, 1000),
@@ -213,6 +215,8 @@ static void assert_same_scalars(const struct stint__envelope *a, const struct st
     assert_int_equal(a->not_executed, b->not_executed);
     assert_int_equal(a->pushback_us, b->pushback_us);
     assert_int_equal(a->needed_us, b->needed_us);
+    assert_int_equal(a->asked_us, b->asked_us);
+    assert_int_equal(a->probe, b->probe);
     assert_int_equal(a->has_payload, b->has_payload);
 }
 

@@ -25,7 +25,8 @@ static const struct {
     {"details", 22, STINT__WIRE_LEN},        {"not_executed", 23, STINT__WIRE_VARINT},
     {"pushback_us", 24, STINT__WIRE_VARINT}, {"needed_us", 25, STINT__WIRE_VARINT},
     {"reason", 26, STINT__WIRE_VARINT},      {"ledger", 27, STINT__WIRE_LEN},
-    {"want_ledger", 15, STINT__WIRE_VARINT},
+    {"want_ledger", 15, STINT__WIRE_VARINT}, {"probe", 17, STINT__WIRE_VARINT},
+    {"asked_us", 28, STINT__WIRE_VARINT},
 };
 #define N_SINGULAR (sizeof singular / sizeof *singular)
 
@@ -160,7 +161,7 @@ static void unknown_fields_are_skipped(void **state)
 {
     (void)state;
     struct bytes b = {0};
-    static const uint32_t numbers[] = {18, 28, 99, 101, STINT__FIELD_NUMBER_MAX};
+    static const uint32_t numbers[] = {18, 29, 99, 101, STINT__FIELD_NUMBER_MAX};
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
         for (int twice = 0; twice < 2; twice++) {
             put_field(&b, numbers[i], STINT__WIRE_VARINT);

@@ -123,6 +123,7 @@ static void a_reply_has_known_bytes(void **state)
         .pushback_us = 1,
         .needed_us = 128,
         .reason = STINT_REASON_EXPIRED_IN_QUEUE,
+        .asked_us = 3,
         .has_payload = true,
     };
     struct stint__slice golden = BYTES("\x08\x02"
@@ -137,6 +138,7 @@ static void a_reply_has_known_bytes(void **state)
                                        "\xc0\x01\x01"
                                        "\xc8\x01\x80\x01"
                                        "\xd0\x01\x02"
+                                       "\xe0\x01\x03"
                                        "\xa2\x06\0");
     uint8_t out[256];
     assert_int_equal(stint__envelope_header_size(&e), golden.len);
