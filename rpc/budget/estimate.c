@@ -24,6 +24,7 @@
 #define STEP     (STINT__ESTIMATE_HALF_LIFE / STEPS)
 #define FADED    (INT64_C(40) * STEPS) /* after so many nothing is left worth counting */
 #define UNIT_MAX 0x1p32                /* times 2^40 and the weight, a float still holds it */
+#define OUTLIERS 4     /* samples that are not believed to say what nearly all calls need */
 #define NOTHING  1e-6F /* of a sample; kept, it would come to be a slow denormal number */
 
 static size_t bucket_of(stint_duration d)
@@ -120,6 +121,10 @@ static bool too_few(const struct stint__estimate *e)
 static stint_duration percentile(const struct stint__estimate *e, int percent)
 {
     double above = e->weight * ((100 - percent) / 100.0);
+    /* Of few samples the percentile would be the largest, and a stall makes a few large at once. */
+    double outliers = OUTLIERS * e->unit;
+    if (above < outliers)
+        above = outliers < e->weight / 2 ? outliers : e->weight / 2;
     size_t i = STINT__ESTIMATE_BUCKETS - 1;
     for (; i > 0 && (double)e->counts[i] <= above; i--)
         above -= (double)e->counts[i];

@@ -38,9 +38,10 @@ void stint__estimate_add(struct stint__estimate *e, stint_duration sample, stint
 void stint__estimate_add_for(struct stint__estimate *e, stint_duration sample, uint32_t weight,
                              stint_time now);
 
-/* The percentile, interpolated within its bucket: right to an eighth. 0 while there are too few
- * samples, and again when they have faded. Cheap enough for each call: looked up anew only when a
- * 32nd of what it stands on is new. */
+/* The percentile, interpolated within its bucket: right to an eighth. Of few samples, under some
+ * 80, the largest four are left out, down to the median. 0 while there are too few samples, and
+ * again when they have faded. Cheap enough for each call: looked up anew only when a 32nd of what
+ * it stands on is new. */
 stint_duration stint__estimate_high(struct stint__estimate *e, stint_time now);
 
 /* The median; 0 likewise. */

@@ -85,6 +85,16 @@ static stint_duration asked(const struct stint__method_entry *entry, bool presse
     return needed > entry->method->minimum ? needed : entry->method->minimum;
 }
 
+/* The state of a moment is of no use to a caller; overload lasts. */
+stint_duration stint__method_asks_callers(const stint_server *s,
+                                          const struct stint__method_entry *entry, stint_time now)
+{
+    bool waits = (entry->method->flags & STINT_METHOD_SHORT) == 0;
+    bool overload =
+        waits && atomic_load_explicit(&s->work.queue.newest_first, memory_order_relaxed);
+    return asked(entry, overload, now);
+}
+
 stint_duration stint__method_asks(stint_server *s, const struct stint__method_entry *entry,
                                   stint_time now)
 {

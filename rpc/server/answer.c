@@ -45,11 +45,11 @@ static struct stint__envelope envelope_of(uint64_t call_id, const stint_error *o
 }
 
 /* What callers are told of the method, so that they need not ask in vain. */
-static void tell_needs(struct stint__envelope *e, stint_server *s,
+static void tell_needs(struct stint__envelope *e, const stint_server *s,
                        const struct stint__method_entry *entry, stint_time now)
 {
     e->needed_us = us_up(stint__method_needs(entry, now));
-    e->asked_us = us_up(stint__method_asks(s, entry, now));
+    e->asked_us = us_up(stint__method_asks_callers(s, entry, now));
 }
 
 /* Answers with what is short enough to be sent if anything can. */

@@ -282,6 +282,10 @@ bool stint__arrival_lacks_time(struct stint__arrival *a, stint_error *why);
 stint_duration stint__method_asks(stint_server *s, const struct stint__method_entry *entry,
                                   stint_time now);
 
+/* The same as callers are told. */
+stint_duration stint__method_asks_callers(const stint_server *s,
+                                          const struct stint__method_entry *entry, stint_time now);
+
 /* When the call must have been given to its handler; to be passed to the queue. */
 stint_time stint__call_due(const stint_call *call);
 

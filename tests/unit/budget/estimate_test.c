@@ -197,6 +197,22 @@ static void the_median_is_not_moved_by_a_few(void **state)
     assert_near(high(&b), 6e8, BUCKET);
 }
 
+/* A process that was stopped in the middle of some calls. */
+static void a_stall_is_not_what_calls_need(void **state)
+{
+    (void)state;
+    struct bed b;
+    bed_init(&b);
+    for (int i = 0; i < 10; i++)
+        add(&b, STINT_MS(2));
+    for (int i = 0; i < 4; i++)
+        add(&b, STINT_MS(700));
+    assert_near(high(&b), 2e6, BUCKET);
+    add(&b, STINT_MS(700));
+    add(&b, STINT_MS(700));
+    assert_near(high(&b), 700e6, BUCKET);
+}
+
 static void a_sample_counts_for_those_that_were_not_taken(void **state)
 {
     (void)state;
@@ -340,6 +356,7 @@ int main(void)
         cmocka_unit_test(a_change_is_followed_when_samples_are_many),
         cmocka_unit_test(one_outlier_changes_nothing),
         cmocka_unit_test(the_median_is_not_moved_by_a_few),
+        cmocka_unit_test(a_stall_is_not_what_calls_need),
         cmocka_unit_test(a_sample_counts_for_those_that_were_not_taken),
         cmocka_unit_test(silence_is_forgetting),
         cmocka_unit_test(after_silence_it_learns_anew),
