@@ -14,6 +14,7 @@
 
 #define CANCELS 20
 #define HELD    16
+#define FAN     3 /* no more than the workers that a node has at least */
 
 struct chain {
     struct node *first, *middle, *last;
@@ -65,18 +66,21 @@ static stint_ctx *named(const stint_ctx *parent, const char *id)
     return stint_ctx_with_request_info(parent, &info);
 }
 
-/* A call that holds in the last node, which has been entered when this returns. */
-static void begin_held(struct chain *k, const stint_ctx *ctx, const char *id, struct held *h)
+/* A call that holds in the last node, which has been entered (by each call of the first node's fan)
+ * when this returns. */
+static void begin_held(struct chain *k, const stint_ctx *ctx, const char *id, unsigned fan,
+                       struct held *h)
 {
     Node__V1__Request req = NODE__V1__REQUEST__INIT;
     char entered[STINT_REQUEST_ID_MAX + 16];
     req.hold = req.announce = true;
+    req.fan = fan;
     event_init(&h->event);
     stint_ctx *own = named(ctx, id);
     assert_int_equal(node_v1_node_work_async(own, k->ch, &req, held_done, h, NULL), STINT_OK);
     stint_ctx_unref(own);
     snprintf(entered, sizeof entered, "entered %s", id);
-    node_wait_log(k->last, entered, 1);
+    node_wait_log(k->last, entered, fan > 0 ? fan : 1);
 }
 
 /* When the node's handler noticed; its line is "left ID CODE NS". */
@@ -118,31 +122,68 @@ static int by_size(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-static void a_cancel_reaches_the_last_hop(struct cluster *c)
+static void print_hop(const struct node *n, int64_t took[CANCELS])
+{
+    qsort(took, CANCELS, sizeof took[0], by_size);
+    print_message("| %-6s | %9.0f us | %8.0f us |\n", node_name(n), (double)took[CANCELS / 2] / 1e3,
+                  (double)took[CANCELS - 1] / 1e3);
+}
+
+/* When the handler returned, no call of its own was in flight. */
+static void expect_joined(struct node *n, const char *id)
+{
+    char text[STINT_REQUEST_ID_MAX + 16];
+    snprintf(text, sizeof text, "joined %s 0", id);
+    node_wait_log(n, text, 1);
+}
+
+static void a_cancel_reaches_every_hop(struct cluster *c)
 {
     struct chain k;
-    int64_t took[CANCELS];
+    int64_t took[3][CANCELS];
     chain_open(&k, c);
+    struct node *const hops[] = {k.first, k.middle, k.last};
     for (int i = 0; i < CANCELS; i++) {
         struct held h;
         char id[32];
         snprintf(id, sizeof id, "c%d", i);
         stint_ctx *ctx = stint_ctx_with_cancel(stint_ctx_background());
-        begin_held(&k, ctx, id, &h);
+        begin_held(&k, ctx, id, 0, &h);
         int64_t cancelled = stint_now().ns;
         stint_ctx_cancel(ctx, STINT_CANCELLED, "enough");
         event_wait(&h.event, 1);
         assert_int_equal(h.err.code, STINT_CANCELLED);
-        took[i] = left_at(k.last, id, "CANCELLED") - cancelled;
-        (void)left_at(k.middle, id, "CANCELLED");
-        (void)left_at(k.first, id, "CANCELLED");
+        for (int hop = 0; hop < 3; hop++)
+            took[hop][i] = left_at(hops[hop], id, "CANCELLED") - cancelled;
+        expect_joined(k.first, id);
+        expect_joined(k.middle, id);
         stint_ctx_drop(ctx);
         event_fini(&h.event);
     }
-    qsort(took, CANCELS, sizeof took[0], by_size);
-    int64_t median = took[CANCELS / 2];
-    print_message("from cancel to the last of three hops: median %.0f us, worst %.0f us\n",
-                  (double)median / 1e3, (double)took[CANCELS - 1] / 1e3);
+    print_message(
+        "from cancel to the handler of each hop\n| hop    |    median    |    worst    |\n");
+    for (int hop = 0; hop < 3; hop++)
+        print_hop(hops[hop], took[hop]);
+    expect_calls_succeed(&k);
+    chain_close(&k);
+}
+
+static void a_cancel_ends_a_whole_fan(struct cluster *c)
+{
+    struct chain k;
+    struct held h;
+    chain_open(&k, c);
+    stint_ctx *ctx = stint_ctx_with_cancel(stint_ctx_background());
+    begin_held(&k, ctx, "fan", FAN, &h);
+    stint_ctx_cancel(ctx, STINT_CANCELLED, "enough");
+    event_wait(&h.event, 1);
+    assert_int_equal(h.err.code, STINT_CANCELLED);
+    node_wait_log(k.last, "left fan CANCELLED", FAN);
+    node_wait_log(k.middle, "left fan CANCELLED", FAN);
+    node_wait_log(k.first, "left fan CANCELLED", 1);
+    expect_joined(k.first, "fan");
+    event_fini(&h.event);
+    stint_ctx_drop(ctx);
     expect_calls_succeed(&k);
     chain_close(&k);
 }
@@ -155,7 +196,7 @@ static void a_deadline_ends_every_hop_by_itself(struct cluster *c)
     struct held h;
     chain_open(&k, c);
     stint_ctx *ctx = stint_ctx_with_timeout(stint_ctx_background(), STINT_MS(500));
-    begin_held(&k, ctx, "d", &h);
+    begin_held(&k, ctx, "d", 0, &h);
     event_wait(&h.event, 1);
     assert_int_equal(h.err.code, STINT_DEADLINE_EXCEEDED);
     (void)left_at(k.last, "d", "DEADLINE_EXCEEDED");
@@ -218,7 +259,7 @@ static void a_death_in_the_middle_is_felt_on_both_sides(struct cluster *c)
     struct held h;
     chain_open(&k, c);
     stint_ctx *ctx = stint_ctx_with_timeout(stint_ctx_background(), STINT_SECONDS(60));
-    begin_held(&k, ctx, "m", &h);
+    begin_held(&k, ctx, "m", 0, &h);
     int64_t killed = stint_now().ns;
     node_kill(k.middle);
     event_wait(&h.event, 1);
@@ -241,7 +282,7 @@ static void the_death_of_the_last_is_heard_at_the_first(struct cluster *c)
     struct held h;
     chain_open(&k, c);
     stint_ctx *ctx = stint_ctx_with_timeout(stint_ctx_background(), STINT_SECONDS(60));
-    begin_held(&k, ctx, "l", &h);
+    begin_held(&k, ctx, "l", 0, &h);
     node_kill(k.last);
     event_wait(&h.event, 1);
     assert_int_equal(h.err.code, STINT_UNAVAILABLE);
@@ -257,7 +298,8 @@ static void the_death_of_the_last_is_heard_at_the_first(struct cluster *c)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CLUSTER_TEST(a_cancel_reaches_the_last_hop),
+        CLUSTER_TEST(a_cancel_reaches_every_hop),
+        CLUSTER_TEST(a_cancel_ends_a_whole_fan),
         CLUSTER_TEST(a_deadline_ends_every_hop_by_itself),
         CLUSTER_TEST(a_node_that_stands_still_costs_no_more_than_the_deadline),
         CLUSTER_TEST(a_death_in_the_middle_is_felt_on_both_sides),

@@ -18,6 +18,7 @@
 #include "node/v1/node.stint.h"
 
 #define DRAIN_LIMIT STINT_SECONDS(10)
+#define FAN_MAX     16
 
 struct server {
     stint_server *server;
@@ -61,6 +62,38 @@ static void be_busy(uint32_t us)
         continue;
 }
 
+/* The same request, below, `fan` times at once. */
+static stint_code call_next(struct server *s, const stint_ctx *ctx, const Node__V1__Request *req,
+                            stint_error *err)
+{
+    Node__V1__Reply *below[FAN_MAX];
+    uint32_t n = req->fan < FAN_MAX ? req->fan : FAN_MAX;
+    if (n == 0) {
+        stint_code code = node_v1_node_work(ctx, s->next, req, &below[0], err);
+        node__v1__reply__free_unpacked(below[0], NULL);
+        return code;
+    }
+    Node__V1__Request one = *req;
+    one.fan = 0;
+    stint_group *group = stint_group_new(ctx, 0);
+    for (uint32_t i = 0; i < n; i++)
+        node_v1_node_work_group(group, s->next, &one, &below[i]);
+    stint_code code = stint_group_wait(group, err);
+    for (uint32_t i = 0; i < n; i++)
+        node__v1__reply__free_unpacked(below[i], NULL);
+    return code;
+}
+
+static void announce_end(const struct server *s, const char *id, stint_code code)
+{
+    int64_t now = stint_now().ns;
+    stint_channel_stats stats = {.size = sizeof stats};
+    stint_channel_stats_get(s->next, &stats);
+    printf("left %s %s %" PRId64 "\njoined %s %" PRIu64 "\n", id, stint_code_name(code), now, id,
+           stats.calls - stats.ok - stats.failed);
+    fflush(stdout);
+}
+
 static stint_code work(void *self, const stint_ctx *ctx, const Node__V1__Request *req,
                        Node__V1__Reply *rep, stint_call *call)
 {
@@ -69,14 +102,10 @@ static stint_code work(void *self, const stint_ctx *ctx, const Node__V1__Request
     note(s, id);
     rep->pid = (uint32_t)getpid();
     if (s->next != NULL) {
-        Node__V1__Reply *below;
         stint_error err;
-        stint_code code = node_v1_node_work(ctx, s->next, req, &below, &err);
-        node__v1__reply__free_unpacked(below, NULL);
-        if (req->announce) {
-            printf("left %s %s %" PRId64 "\n", id, stint_code_name(code), stint_now().ns);
-            fflush(stdout);
-        }
+        stint_code code = call_next(s, ctx, req, &err);
+        if (req->announce)
+            announce_end(s, id, code);
         return code == STINT_OK ? code : stint_call_fail_from(call, &err);
     }
     be_busy(req->busy_us);
@@ -106,8 +135,9 @@ static stint_code look(void *self, const stint_ctx *ctx, const Node__V1__Nothing
     stint_server_stats_get(s->server, &stats);
     rep->requests = stats.requests;
     rep->executed = stats.executed;
-    rep->refused = stats.expired_arrival + stats.expired_queue + stats.refused_full +
-                   stats.refused_draining + stats.refused_method + stats.refused_other;
+    rep->refused = stats.expired_arrival + stats.expired_queue + stats.insufficient_arrival +
+                   stats.insufficient_queue + stats.refused_full + stats.refused_draining +
+                   stats.refused_method + stats.refused_other;
     rep->cancelled = stats.cancelled;
     rep->connections = stats.connections;
     rep->inflight = stats.inflight;
