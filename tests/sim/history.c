@@ -15,6 +15,7 @@ struct call {
     uint64_t caller;
     uint32_t service;
     unsigned hop;
+    bool near;                  /* caller and callee are on one host */
     stint_time begun, deadline; /* the world's; the deadline may be `never` */
     unsigned statuses, executions;
     bool vouched;        /* its caller was told that no handler ran */
@@ -29,6 +30,7 @@ struct call {
 static struct {
     struct call *calls; /* by their numbers, from 1 on */
     size_t n, room;
+    const struct plan *plan;
     stint_duration way[PLAN_SERVICES_MAX]; /* what a request to that service takes at most */
     bool all_arrives;                      /* no connection breaks */
     struct history_summary summary;
@@ -69,10 +71,12 @@ static bool is_after(stint_time t, stint_time limit, stint_duration allowance)
     return limit.ns != never.ns && stint_time_before(stint_time_add(limit, allowance), t);
 }
 
-/* What the callee cannot know of: how long the request was under way. It may have waited at its
- * caller before, but that time is known there. */
+/* What the callee cannot know of: how long the request was under way, unless both have the same
+ * clock. It may have waited at its caller before, but that time is known there. */
 static stint_duration hidden(const struct call *c)
 {
+    if (c->near)
+        return 0;
     stint_duration since = stint_time_sub(c->arrived, c->begun);
     return since < history.way[c->service] ? since : history.way[c->service];
 }
@@ -108,6 +112,7 @@ uint64_t history_call(uint64_t caller, uint32_t service, const stint_ctx *ctx,
     stint_time now = skew_world_now();
     c->caller = caller;
     c->service = service;
+    c->near = fiber_host() == history.plan->services[service].host;
     c->hop = above->hop + 1;
     c->begun = now;
     c->given_up = never;
@@ -259,6 +264,7 @@ static stint_duration longest_way(const struct plan *p, uint32_t service)
 void history_begin(const struct plan *p)
 {
     history.n = 0;
+    history.plan = p;
     history.summary = (struct history_summary){0};
     history.all_arrives = p->n_troubles == 0;
     for (uint32_t i = 0; i < p->n_services; i++)

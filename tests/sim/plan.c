@@ -51,7 +51,8 @@ stint_duration plan_round(stint_duration tick, stint_duration d)
 static void make_hosts(struct plan *p, struct dice *d)
 {
     bool skewed = p->tick == 1 && dice_percent(d, 90);
-    p->n_hosts = 1 + (uint32_t)dice_between(d, (p->n_services + 1) / 2, p->n_services);
+    uint32_t most = dice_percent(d, 20) ? 1 + p->n_services / 10 : p->n_services;
+    p->n_hosts = 1 + (uint32_t)dice_between(d, (most + 1) / 2, most); /* the edge has its own */
     for (uint32_t i = 0; i < p->n_hosts; i++) {
         p->hosts[i] = (struct skew_host){.domain = DOMAIN_OF_HOST + i};
         if (!skewed)
