@@ -57,6 +57,11 @@ static stint_duration transit_of(const struct stint__arrival *a, stint_duration 
         return 0;
     int64_t read = stint__clock_boottime_ns() - stint_time_sub(a->now, a->in->read_at);
     bool same = e->boot_domain != 0 && e->boot_domain == stint__clock_boot_domain();
+    if (!same && e->boot_domain != a->sc->domain) {
+        /* Another clock: there is a device between us. Nothing is known about this one. */
+        stint__transit_init(&a->sc->transit, a->now);
+        a->sc->domain = e->boot_domain;
+    }
     return stint__transit_of(&a->sc->transit, (int64_t)e->sent_boottime_ns, read, same, budget,
                              a->now);
 }

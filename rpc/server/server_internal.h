@@ -177,8 +177,9 @@ struct stint__server_conn {
     unsigned n_tombstones, next_tombstone;
     bool gone;
     /* For the thread that delivers what was read: one at a time. */
-    struct stint__transit transit;
-    atomic_uint refs; /* the connection until it is closed, and each call's memory */
+    struct stint__transit transit; /* of frames from the other host, */
+    uint64_t domain;               /* and whose clock that is */
+    atomic_uint refs;              /* the connection until it is closed, and each call's memory */
 };
 
 /* Bits of stint_call.progress; see the top. */
