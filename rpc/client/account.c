@@ -16,16 +16,13 @@ void stint__client_account_begin(struct stint__client_call *call)
 
 void stint__client_account_end(struct stint__client_call *call)
 {
-    if (call->record == NULL && !call->want_ledger)
-        return;
-    stint_time now = stint_now();
     if (call->want_ledger)
-        stint__client_ledger_finish(call, now);
+        stint__client_ledger_finish(call);
     if (call->record == NULL)
         return;
     /* Without a reply all of it was waiting: a server that hangs says nothing about our own work.
      */
     bool replied = call->error.code == STINT_OK || call->error.origin == STINT_ORIGIN_PEER;
-    stint__record_end(call->record, &call->recorded, now, replied ? call->needed : 0);
+    stint__record_end(call->record, &call->recorded, stint_now(), replied ? call->needed : 0);
     call->record = NULL;
 }

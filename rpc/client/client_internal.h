@@ -131,7 +131,8 @@ struct stint__client_call {
     /* The outcome, written by the claimer before DONE. */
     stint_error error;
     ProtobufCMessage *reply;
-    bool replied;             /* the server's, not ours */
+    bool replied;             /* the server's, not ours; */
+    stint_time replied_at;    /* read then */
     stint_ledger *ledger;     /* NULL: none */
     stint_ledger *own_ledger; /* the same, unless the reply info has it */
 
@@ -214,10 +215,11 @@ void stint__client_say_after(const struct stint__client_call *call, stint_error 
 
 /* Whether the reply is asked for its ledger, once the call's context and options are known. */
 bool stint__client_ledger_wanted(const struct stint__client_call *call);
-/* A reply has come, with this ledger (which may be empty). */
-void stint__client_ledger_read(struct stint__client_call *call, struct stint__slice bytes);
+/* A reply was read then, with this ledger (which may be empty). */
+void stint__client_ledger_read(struct stint__client_call *call, stint_time at,
+                               struct stint__slice bytes);
 /* The call has ended, with call->error: adds what the client knows, and tells the record. */
-void stint__client_ledger_finish(struct stint__client_call *call, stint_time ended);
+void stint__client_ledger_finish(struct stint__client_call *call);
 
 /* ---- interceptors.c ---- */
 

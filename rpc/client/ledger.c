@@ -38,9 +38,11 @@ static void add(stint_ledger *l, struct stint__ledger_raw *raw)
     stint__ledger_add(l, &raw->entry);
 }
 
-void stint__client_ledger_read(struct stint__client_call *call, struct stint__slice bytes)
+void stint__client_ledger_read(struct stint__client_call *call, stint_time at,
+                               struct stint__slice bytes)
 {
     call->replied = true;
+    call->replied_at = at;
     stint_ledger *l = bytes.len > 0 ? ledger_of(call) : NULL;
     if (l == NULL)
         return;
@@ -92,12 +94,12 @@ static void complete(struct stint__client_call *call, stint_ledger *l, stint_tim
     e->outbound = e->outbound > 0 ? between(0, e->outbound, e->transit) : e->transit / 2;
 }
 
-void stint__client_ledger_finish(struct stint__client_call *call, stint_time ended)
+void stint__client_ledger_finish(struct stint__client_call *call)
 {
     stint_ledger *l = ledger_of(call);
     if (l == NULL)
         return;
-    complete(call, l, ended);
+    complete(call, l, call->replied ? call->replied_at : stint_now());
     if (call->record != NULL)
         stint__record_add(call->record, l, call->start);
 }

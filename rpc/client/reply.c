@@ -136,7 +136,7 @@ void stint__client_call_take_reply(struct stint__client_call *call,
     }
     stint_error_clear(err);
     if (call->want_ledger)
-        stint__client_ledger_read(call, e->ledger);
+        stint__client_ledger_read(call, in->read_at, e->ledger);
     if (call->options.reply != NULL && info_fill(call->options.reply, e, err) != STINT_OK) {
         blame_the_reply(err);
         return;

@@ -124,10 +124,11 @@ static void send(stint_call *call, stint_error *outcome, struct stint__slice pay
                  struct stint__buf *owner)
 {
     struct stint__entry_bytes ledger;
-    stint__entry_of_call(call, outcome, &ledger);
+    stint_time now = stint_now();
+    stint__entry_of_call(call, now, outcome, &ledger);
     stint__server_layers_end(call, outcome);
     struct stint__envelope e = envelope_of(call->call_id, outcome);
-    tell_needs(&e, call->server, call->entry, stint_now());
+    tell_needs(&e, call->server, call->entry, now);
     e.ledger = ledger.bytes;
     e.has_payload = outcome->code == STINT_OK;
     e.payload = payload;

@@ -1,8 +1,7 @@
 /* entry.c - see entry.h.
  *
  * Everything is computed from facts that the answering thread has, as it answers; only the record
- * is shared, and locks itself. Nothing here allocates unless there are calls below or names are
- * long. */
+ * is shared, and locks itself. Nothing here allocates unless there are calls below. */
 #include "entry.h"
 
 #include <stdio.h>
@@ -74,7 +73,7 @@ static const char *copy_name(const struct facts *f, char out[STINT__LEDGER_SERVI
 
 /* ---- the ledger ---- */
 
-static struct facts facts_of_call(const stint_call *call)
+static struct facts facts_of_call(const stint_call *call, stint_time now)
 {
     const char *path = call->entry->method->path;
     return (struct facts){
@@ -82,7 +81,7 @@ static struct facts facts_of_call(const stint_call *call)
         .method = {(const uint8_t *)path, strlen(path)},
         .record = stint__record_find(call->own),
         .arrival = call->arrival,
-        .now = stint_now(),
+        .now = now,
         .run_at = stint__call_has_started(call) ? call->run_at : NEVER_RAN,
         .deadline = call->deadline,
         .transit = call->transit,
@@ -130,23 +129,34 @@ static void write(uint8_t *out, const stint_ledger_entry *own, const stint_ledge
     stint__ledger_encode_dropped(stint_ledger_dropped(below), out);
 }
 
+/* With the calls below: as many of them as may be. Frees them. */
+static void encode_all(const stint_ledger_entry *own, stint_ledger *below,
+                       struct stint__entry_bytes *ret)
+{
+    size_t size = size_of(own, below);
+    while (size > STINT__LEDGER_BYTES_MAX) {
+        stint__ledger_drop(below);
+        size = size_of(own, below);
+    }
+    ret->heap = stint__alloc(size);
+    ret->bytes = (struct stint__slice){ret->heap, ret->heap != NULL ? size : 0};
+    if (ret->heap != NULL)
+        write(ret->heap, own, below);
+    stint__ledger_free(below);
+}
+
 static void encode(const struct facts *f, stint_code code, struct stint__entry_bytes *ret)
 {
     char name[STINT__LEDGER_SERVICE_MAX + 1];
     stint_ledger_entry own = own_entry(f, code);
     own.service = copy_name(f, name);
     stint_ledger *below = f->record != NULL ? stint__record_take(f->record, f->now) : NULL;
-    size_t size = size_of(&own, below);
-    while (below != NULL && size > STINT__LEDGER_BYTES_MAX) {
-        stint__ledger_drop(below);
-        size = size_of(&own, below);
+    if (below != NULL) {
+        encode_all(&own, below, ret);
+        return;
     }
-    ret->heap = size > sizeof ret->few ? stint__alloc(size) : NULL;
-    uint8_t *out = size > sizeof ret->few ? ret->heap : ret->few;
-    ret->bytes = (struct stint__slice){out, out != NULL ? size : 0};
-    if (out != NULL)
-        write(out, &own, below);
-    stint__ledger_free(below);
+    uint8_t *end = stint__ledger_encode_entry(&own, ret->few);
+    ret->bytes = (struct stint__slice){ret->few, (size_t)(end - ret->few)};
 }
 
 void stint__entry_bytes_fini(struct stint__entry_bytes *b)
@@ -221,7 +231,7 @@ static void describe(const struct facts *f, bool wanted, stint_error *outcome,
         encode(f, outcome->code, ret);
 }
 
-void stint__entry_of_call(const stint_call *call, stint_error *outcome,
+void stint__entry_of_call(const stint_call *call, stint_time now, stint_error *outcome,
                           struct stint__entry_bytes *ret)
 {
     bool wanted = stint__record_wants_ledger(call->own);
@@ -229,7 +239,7 @@ void stint__entry_of_call(const stint_call *call, stint_error *outcome,
     ret->bytes = (struct stint__slice){NULL, 0};
     if (!wanted && outcome->code != STINT_DEADLINE_EXCEEDED)
         return;
-    const struct facts f = facts_of_call(call);
+    const struct facts f = facts_of_call(call, now);
     describe(&f, wanted, outcome, ret);
 }
 

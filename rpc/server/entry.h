@@ -9,13 +9,13 @@
 struct stint__entry_bytes {
     struct stint__slice bytes; /* empty: nobody asked, or out of memory */
     uint8_t *heap;
-    uint8_t few[256];
+    uint8_t few[STINT__LEDGER_OWN_ENTRY_MAX];
 };
 
 /* Makes the ledger of the reply if the caller asked for it. If *outcome says that the deadline
  * passed here (EXPIRED_ON_ARRIVAL, EXPIRED_IN_QUEUE, EXPIRED_IN_HANDLER), where the time went takes
  * the place of its text. Once for each call. */
-void stint__entry_of_call(const stint_call *call, stint_error *outcome,
+void stint__entry_of_call(const stint_call *call, stint_time now, stint_error *outcome,
                           struct stint__entry_bytes *ret);
 /* The same for a request that never became a call. */
 void stint__entry_of_arrival(const struct stint__arrival *a, stint_error *outcome,

@@ -20,12 +20,12 @@ enum number {
 
 /* ---- encoding ---- */
 
-static struct writer put_text(struct writer w, uint32_t number, const char *text)
+static inline struct writer put_text(struct writer w, uint32_t number, const char *text)
 {
     return text != NULL ? put_bytes(w, number, text, strlen(text)) : w;
 }
 
-static struct writer put_span(struct writer w, uint32_t number, stint_duration d)
+static inline struct writer put_span(struct writer w, uint32_t number, stint_duration d)
 {
     return d >= 1000 ? put_uint(w, number, true, (uint64_t)d / 1000) : w;
 }
@@ -58,11 +58,17 @@ size_t stint__ledger_entry_size(const stint_ledger_entry *e)
     return put_varint(put_tag((struct writer){0}, ENTRIES, STINT__WIRE_LEN), inner).n + inner;
 }
 
+/* Most entries are short, so the length is guessed to take one byte, and is put in afterwards. */
 uint8_t *stint__ledger_encode_entry(const stint_ledger_entry *e, uint8_t *out)
 {
-    struct writer w = put_tag((struct writer){.out = out}, ENTRIES, STINT__WIRE_LEN);
-    w = put_varint(w, encode((struct writer){0}, e).n);
-    return out + encode(w, e).n;
+    struct writer head = put_tag((struct writer){.out = out}, ENTRIES, STINT__WIRE_LEN);
+    uint8_t *inner = out + head.n + 1;
+    size_t len = encode((struct writer){.out = inner}, e).n;
+    size_t more = varint_size(len) - 1;
+    if (more > 0)
+        memmove(inner + more, inner, len);
+    put_varint(head, len);
+    return inner + more + len;
 }
 
 size_t stint__ledger_dropped_size(uint32_t dropped)

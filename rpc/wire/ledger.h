@@ -20,6 +20,9 @@
 size_t stint__ledger_entry_size(const stint_ledger_entry *e);
 size_t stint__ledger_dropped_size(uint32_t dropped);
 
+/* No entry without method and target is larger: service, numbers, tags, the length. */
+#define STINT__LEDGER_OWN_ENTRY_MAX 256
+
 /* Write exactly that many bytes to out, and return the end. `used` is not encoded: it is queue and
  * handler. */
 uint8_t *stint__ledger_encode_entry(const stint_ledger_entry *e, uint8_t *out);

@@ -458,8 +458,9 @@ static void an_unsound_ledger_is_counted_and_does_no_harm(struct sim *s)
     static const uint8_t bytes[] = "\x0a\x00\x0a\x02\x08\x01\x0a\x02\x08\x63";
     struct stint__client_call c = {.ch = ch, .method = &method, .start = stint_now()};
     c.options.reply = stint_reply_info_new();
-    stint__client_ledger_read(&c, (struct stint__slice){bytes, sizeof bytes - 1});
-    stint__client_ledger_finish(&c, stint_time_add(c.start, MS(3)));
+    stint__client_ledger_read(&c, stint_time_add(c.start, MS(3)),
+                              (struct stint__slice){bytes, sizeof bytes - 1});
+    stint__client_ledger_finish(&c);
     const stint_ledger *l = stint_reply_info_ledger(c.options.reply);
     assert_int_equal(stint_ledger_count(l), 1);
     assert_int_equal(stint_ledger_at(l, 0)->state, STINT_LEDGER_OPAQUE);
@@ -481,8 +482,9 @@ static void what_a_server_claims_of_the_way_is_bounded(struct sim *s)
     size_t size = (size_t)(stint__ledger_encode_entry(&claim, bytes) - bytes);
     struct stint__client_call c = {.ch = ch, .method = &method, .start = stint_now()};
     c.options.reply = stint_reply_info_new();
-    stint__client_ledger_read(&c, (struct stint__slice){bytes, size});
-    stint__client_ledger_finish(&c, stint_time_add(c.start, MS(3)));
+    stint__client_ledger_read(&c, stint_time_add(c.start, MS(3)),
+                              (struct stint__slice){bytes, size});
+    stint__client_ledger_finish(&c);
     const stint_ledger_entry *e = stint_ledger_at(stint_reply_info_ledger(c.options.reply), 0);
     assert_int_equal(e->transit, MS(1));
     assert_int_equal(e->outbound, MS(1));
