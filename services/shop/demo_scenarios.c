@@ -74,8 +74,8 @@ static bool says_who(const struct order *o)
             strstr(o->err.message, "Stock/Reserve") != NULL);
 }
 
-/* The ledger says that the time went in this service; or nobody had a chance to answer. */
-static bool took_most(const struct order *o, const char *service)
+/* The ledger says that the time went there; or nobody had a chance to answer. */
+static bool took_most(const struct order *o, const char *method)
 {
     const stint_ledger *ledger = o->told != NULL ? stint_reply_info_ledger(o->told) : NULL;
     const stint_ledger_entry *first = stint_ledger_at(ledger, 0);
@@ -83,7 +83,7 @@ static bool took_most(const struct order *o, const char *service)
 
     if (first == NULL)
         return false;
-    return first->state == STINT_LEDGER_NO_REPLY || strcmp(slowest->service, service) == 0;
+    return first->state == STINT_LEDGER_NO_REPLY || strcmp(slowest->method, method) == 0;
 }
 
 /* Stock would need far longer than there is. */
@@ -100,7 +100,8 @@ void scenario_tight(struct demo *d)
     show_outcome(&o);
     show_ledger(d, &o);
     check_shrinking(d, &o);
-    check(d, took_most(&o, "stock"), "the ledger that came with the reply says: it was stock");
+    check(d, took_most(&o, "shop.v1.Stock/Reserve"),
+          "the ledger that came with the reply says: it was stock");
     check(d, stopped_with(d, STOCK, &o, STINT_DEADLINE_EXCEEDED),
           "stock gave up when its time was over");
     check_taken(d, &taken, 0);
