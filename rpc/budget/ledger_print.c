@@ -272,7 +272,7 @@ static size_t put_all(struct page *p, const stint_ledger *l, size_t width)
     size_t longest = longest_name(p);
     size_t third = (width - p->indent) / 3;
     p->names = longest < third ? longest : third;
-    p->cells = width - p->indent - p->names - 1 - NUMBERS * NUMBER - MARK;
+    p->cells = width - p->indent - p->names - 1 - (size_t)NUMBERS * NUMBER - MARK;
     put_title(p);
     put_header(p);
     for (size_t i = 0; i < stint_ledger_count(l); i++)

@@ -211,7 +211,7 @@ static uint64_t next(uint64_t *state)
 
 static stint_duration any_span(uint64_t *r)
 {
-    return next(r) % 3 == 0 ? 0 : (stint_duration)(next(r) >> (next(r) % 63 + 14)) / 1000 * 1000;
+    return next(r) % 3 == 0 ? 0 : (stint_duration)(next(r) >> (next(r) % 50 + 14)) / 1000 * 1000;
 }
 
 static stint_ledger_entry any_entry(uint64_t *r, uint32_t depth)
