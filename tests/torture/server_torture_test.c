@@ -27,8 +27,7 @@ static const char *url;
 /* Fails some allocations, while it is on. */
 static struct {
     atomic_bool on;
-    atomic_ullong asked;
-    uint64_t seed;
+    atomic_ullong asked, seed;
     atomic_uint failed;
 } gate;
 
@@ -38,7 +37,7 @@ static bool allows(void *arg, size_t n)
     if (!atomic_load_explicit(&gate.on, memory_order_relaxed))
         return true;
     uint64_t i = atomic_fetch_add_explicit(&gate.asked, 1, memory_order_relaxed);
-    if (stint__mix(gate.seed + i) % FAIL_ONE_IN != 0)
+    if (stint__mix(atomic_load(&gate.seed) + i) % FAIL_ONE_IN != 0)
         return true;
     atomic_fetch_add(&gate.failed, 1);
     return false;
@@ -239,7 +238,7 @@ static void start(struct torture *t, struct caller *callers, pthread_t *finishin
     probe_start(&t->p, url);
     pthread_mutex_init(&t->mutex, NULL);
     assert_int_equal(pthread_create(finishing, NULL, finisher, t), 0);
-    gate.seed = t->seed;
+    atomic_store(&gate.seed, t->seed);
     atomic_store(&gate.on, true);
     for (unsigned i = 0; i < CALLERS; i++) {
         callers[i] = (struct caller){.t = t, .seed = t->seed + 1000 * (i + 1)};
