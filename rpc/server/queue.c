@@ -151,9 +151,10 @@ static struct stint__waiter *first_of(const struct stint__queue *q, uint8_t leve
 
 struct stint__waiter *stint__queue_make_room(struct stint__queue *q, uint8_t level)
 {
-    for (uint8_t i = 0; i < level + (newest_first(q) ? 1 : 0); i++) {
+    int levels = level + (newest_first(q) ? 1 : 0);
+    for (int i = 0; i < levels; i++) {
         /* What would be run last. */
-        struct stint__waiter *w = first_of(q, i, !newest_first(q), false);
+        struct stint__waiter *w = first_of(q, (uint8_t)i, !newest_first(q), false);
         if (w == NULL)
             continue;
         stint__queue_remove(q, w);
@@ -229,7 +230,7 @@ stint_duration stint__queue_estimate(struct stint__queue *q, uint8_t level)
     stint_duration interval = atomic_load_explicit(&q->interval, memory_order_relaxed);
     uint_fast32_t ahead = 0;
     /* When the newest goes first, it waits for its betters only. */
-    for (uint8_t i = newest_first(q) ? level + 1 : level; i < STINT__LEVELS; i++)
+    for (int i = newest_first(q) ? level + 1 : level; i < STINT__LEVELS; i++)
         ahead += atomic_load_explicit(&q->waiting[i], memory_order_relaxed);
     return interval * (stint_duration)ahead;
 }

@@ -23,6 +23,7 @@
 #define MAX_INFLIGHT 24
 
 static const char *url;
+static uint64_t first_seed = 1; /* or the second argument */
 
 /* Fails some allocations, while it is on. */
 static struct {
@@ -241,7 +242,7 @@ static void start(struct torture *t, struct caller *callers, pthread_t *finishin
     atomic_store(&gate.seed, t->seed);
     atomic_store(&gate.on, true);
     for (unsigned i = 0; i < CALLERS; i++) {
-        callers[i] = (struct caller){.t = t, .seed = t->seed + 1000 * (i + 1)};
+        callers[i] = (struct caller){.t = t, .seed = t->seed + UINT64_C(1000) * (i + 1)};
         assert_int_equal(pthread_create(&callers[i].thread, NULL, caller, &callers[i]), 0);
     }
 }
@@ -298,12 +299,10 @@ static unsigned one_round(uint64_t seed)
 static void whatever_happens_it_adds_up(void **state)
 {
     (void)state;
-    const char *from = getenv("STINT_TORTURE_SEED");
-    uint64_t seed = from != NULL ? strtoull(from, NULL, 10) : 1;
     stint__alloc_set_gate(allows, NULL); /* is off */
     unsigned ok = 0;
     for (int i = 0; i < ROUNDS; i++)
-        ok += one_round(seed + (uint64_t)i);
+        ok += one_round(first_seed + (uint64_t)i);
     assert_true(ok > 0);
     stint__alloc_set_gate(NULL, NULL);
 }
@@ -311,6 +310,8 @@ static void whatever_happens_it_adds_up(void **state)
 int main(int argc, char **argv)
 {
     url = probe_url(argc, argv, "mem://torture");
+    if (argc > 2)
+        first_seed = strtoull(argv[2], NULL, 10);
     const struct CMUnitTest tests[] = {cmocka_unit_test(whatever_happens_it_adds_up)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
