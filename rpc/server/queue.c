@@ -10,6 +10,7 @@
 #define FADE             STINT_MS(500) /* how fast the past is forgotten: to 1/e */
 #define SHED_SHARE       0.1           /* of the calls: more, and the newest go first */
 #define SHED_LEAST       3.0           /* one or two are no overload */
+#define PAUSE_MAX        4             /* times the interval: what one take counts at most */
 #define SMOOTHING        16            /* takes, for the interval between them, */
 #define INTERVAL_AGE_MAX 4 /* which is forgotten when so many of it brought nothing new */
 
@@ -48,8 +49,10 @@ static void forget_interval(struct stint__queue *q, stint_time now)
 {
     stint_duration interval = atomic_load_explicit(&q->interval, memory_order_relaxed);
     stint_duration age = stint_time_sub(now, q->measured);
-    if (age > FADE && age / INTERVAL_AGE_MAX > interval)
-        atomic_store_explicit(&q->interval, 0, memory_order_relaxed);
+    if (interval == 0 || age <= FADE || age / INTERVAL_AGE_MAX <= interval)
+        return;
+    atomic_store_explicit(&q->interval, 0, memory_order_relaxed);
+    q->backlog = false; /* nor is it learned from what made it old */
 }
 
 static void fade(struct stint__queue *q, stint_time now)
@@ -191,12 +194,15 @@ static struct stint__waiter *next_to_run(const struct stint__queue *q)
     return w;
 }
 
-/* Calls leave the queue so often, while there are some that could. */
+/* Calls leave the queue so often, while there are some that could. A single long pause counts for
+ * little: who comes after it need not wait for another. */
 static void measure_interval(struct stint__queue *q, stint_time now)
 {
     if (q->backlog) {
         stint_duration sample = stint_time_sub(now, q->last_take);
         stint_duration old = atomic_load_explicit(&q->interval, memory_order_relaxed);
+        if (old > 0 && sample > PAUSE_MAX * old)
+            sample = PAUSE_MAX * old;
         stint_duration mean = old == 0 ? sample : old + (sample - old) / SMOOTHING;
         atomic_store_explicit(&q->interval, mean, memory_order_relaxed);
         q->measured = now;

@@ -22,6 +22,7 @@ struct load {
     stint_time killed, restarted;
     size_t filled, unavailable, other;
     stint_duration slowest_failure;
+    const struct order *first_other;
     const struct order *first_again; /* the first to be filled of those begun after the restart */
 };
 
@@ -89,8 +90,8 @@ static void count(struct demo *d, struct load *l)
         }
         if (o->code == STINT_UNAVAILABLE)
             l->unavailable++;
-        else
-            l->other++;
+        else if (l->other++ == 0)
+            l->first_other = o;
         if (took > l->slowest_failure)
             l->slowest_failure = took;
     }
@@ -131,6 +132,9 @@ static void check_load(struct demo *d, const struct load *l, const struct taken 
 
     check(d, l->other == 0, "%zu filled, %zu failed as UNAVAILABLE, %zu in any other way",
           l->filled, l->unavailable, l->other);
+    if (l->first_other != NULL)
+        show_text("The first of those, %s: %s", l->first_other->request,
+                  l->first_other->err.message);
     check(d, l->unavailable > 0 && l->slowest_failure < BUDGET,
           "no failure took long: the slowest %.1f ms", ms(l->slowest_failure));
     check(d, again != NULL, "filled again %.1f ms after the process was started again",

@@ -296,6 +296,34 @@ static void a_wait_that_keeps_everybody_away_is_forgotten(void **state)
     fixture_fini(&f);
 }
 
+static void a_pause_does_not_make_the_wait_long(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_init(&f, N, 100);
+    for (size_t i = 0; i < 50; i++)
+        assert_int_equal(push(&f, i, 0, 2, FAR), STINT__PUSH_DONE);
+    for (int i = 0; i < 40; i++) {
+        assert_int_equal(take_and_finish(&f), i);
+        f.now = stint_time_add(f.now, i == 30 ? STINT_MS(400) : STINT_MS(2));
+    }
+    assert_in_range(stint__queue_estimate(&f.q, 2), STINT_MS(20), STINT_MS(25));
+    f.now = stint_time_add(f.now, STINT_SECONDS(1));
+    assert_int_equal(take_and_finish(&f), 40);
+    assert_in_range(stint__queue_estimate(&f.q, 2), 0, STINT_MS(25));
+    /* But it follows when it stays so. */
+    for (size_t i = 0; i < 40; i++)
+        assert_int_equal(push(&f, i, 0, 2, FAR), STINT__PUSH_DONE);
+    for (int i = 0; i < 40; i++) {
+        assert_true(take_and_finish(&f) >= 0);
+        f.now = stint_time_add(f.now, STINT_MS(20));
+    }
+    assert_in_range(stint__queue_estimate(&f.q, 2), STINT_MS(150), STINT_MS(200));
+    while (take_and_finish(&f) >= 0)
+        ;
+    fixture_fini(&f);
+}
+
 static void levels_from_the_wire(void **state)
 {
     (void)state;
@@ -389,6 +417,7 @@ int main(void)
         cmocka_unit_test(what_is_removed_is_not_run_and_may_be_removed_again),
         cmocka_unit_test(the_wait_follows_from_how_fast_calls_leave),
         cmocka_unit_test(a_wait_that_keeps_everybody_away_is_forgotten),
+        cmocka_unit_test(a_pause_does_not_make_the_wait_long),
         cmocka_unit_test(levels_from_the_wire),
         cmocka_unit_test(it_agrees_with_a_model),
     };
