@@ -41,23 +41,26 @@ static struct hook *hook_of(stint_hook *public)
 
 /* ---- running functions ---- */
 
+/* Guarded by its shard's lock. Only who waits for this function is woken, so that what threads do
+ * does not depend on which hooks share a shard. */
 struct running {
     struct stint__list link;
     const struct hook *hook; /* compared, never followed */
     pthread_t thread;
+    unsigned waiters;        /* the record stays until they have looked */
+    pthread_cond_t finished; /* for the waiters */
+    pthread_cond_t left;     /* and for the last of them to say so */
 };
 
 struct shard {
     pthread_mutex_t lock;
-    pthread_cond_t finished;
     struct stint__list running; /* not initialised while `ready` is false */
-    unsigned waiters;
     bool ready;
 };
 
 #define SHARD                                                                                      \
     {                                                                                              \
-        .lock = PTHREAD_MUTEX_INITIALIZER, .finished = PTHREAD_COND_INITIALIZER                    \
+        .lock = PTHREAD_MUTEX_INITIALIZER                                                          \
     }
 #define SHARD_BITS 4
 static struct shard shards[1 << SHARD_BITS] = {SHARD, SHARD, SHARD, SHARD, SHARD, SHARD,
@@ -82,7 +85,10 @@ static bool start(struct hook *h, struct running *r)
             stint__list_init(&s->running);
             s->ready = true;
         }
-        *r = (struct running){.hook = h, .thread = pthread_self()};
+        *r = (struct running){.hook = h,
+                              .thread = pthread_self(),
+                              .finished = PTHREAD_COND_INITIALIZER,
+                              .left = PTHREAD_COND_INITIALIZER};
         stint__list_push_back(&s->running, &r->link);
     }
     pthread_mutex_unlock(&s->lock);
@@ -94,31 +100,38 @@ static void finish(struct running *r)
     struct shard *s = shard_of(r->hook);
     pthread_mutex_lock(&s->lock);
     stint__list_unlink(&r->link);
-    if (s->waiters > 0)
-        pthread_cond_broadcast(&s->finished);
+    if (r->waiters > 0)
+        pthread_cond_broadcast(&r->finished);
+    while (r->waiters > 0)
+        pthread_cond_wait(&r->left, &s->lock);
     pthread_mutex_unlock(&s->lock);
 }
 
-static bool runs_elsewhere_locked(const struct shard *s, const struct hook *h)
+/* Where h runs in another thread, or NULL. */
+static struct running *runs_elsewhere_locked(struct shard *s, const struct hook *h)
 {
     if (!s->ready)
-        return false;
+        return NULL;
     STINT_LIST_FOREACH (it, &s->running) {
-        const struct running *r = STINT__CONTAINER_OF(it, struct running, link);
+        struct running *r = STINT__CONTAINER_OF(it, struct running, link);
         if (r->hook == h && !pthread_equal(r->thread, pthread_self()))
-            return true;
+            return r;
     }
-    return false;
+    return NULL;
 }
 
 static void wait_finished(const struct hook *h)
 {
     struct shard *s = shard_of(h);
+    struct running *r;
     pthread_mutex_lock(&s->lock);
-    s->waiters++;
-    while (runs_elsewhere_locked(s, h))
-        pthread_cond_wait(&s->finished, &s->lock);
-    s->waiters--;
+    while ((r = runs_elsewhere_locked(s, h)) != NULL) {
+        r->waiters++;
+        while (!stint__list_empty(&r->link)) /* unlinked, it points to itself */
+            pthread_cond_wait(&r->finished, &s->lock);
+        if (--r->waiters == 0)
+            pthread_cond_signal(&r->left);
+    }
     pthread_mutex_unlock(&s->lock);
 }
 
