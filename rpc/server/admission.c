@@ -80,7 +80,7 @@ void stint__arrival_set_times(struct stint__arrival *a)
 static bool is_pressed(stint_server *s, const struct stint__method_entry *entry)
 {
     bool waits = (entry->method->flags & STINT_METHOD_SHORT) == 0;
-    return waits && stint__queue_is_pressed(&s->work.queue);
+    return waits && stint__queue_is_pressed(&s->work.queue, &entry->state->lane);
 }
 
 static stint_duration asked(const struct stint__method_entry *entry, bool pressed, stint_time now)
@@ -164,8 +164,8 @@ bool stint__arrival_lacks_time(struct stint__arrival *a, stint_error *why)
         return false;
     if (a->probe > 0)
         needed = 0;
-    stint_duration wait =
-        stint__queue_estimate(&work->queue, stint__level_of(a->in->env.criticality));
+    stint_duration wait = stint__queue_estimate(&work->queue, &a->entry->state->lane,
+                                                stint__level_of(a->in->env.criticality));
     if (wait == 0 || left - wait >= needed)
         return false;
     say_insufficient(why, left, needed, wait, method->path);
@@ -205,7 +205,7 @@ enum stint__outcome stint__call_given_up(const stint_call *call, stint_time now,
 /* Until half of what waits has been taken. */
 stint_duration stint__server_pushback(stint_server *s)
 {
-    stint_duration wait = stint__queue_estimate(&s->work.queue, 0) / 2;
+    stint_duration wait = stint__queue_estimate(&s->work.queue, NULL, 0) / 2;
     if (wait < PUSHBACK_MIN)
         return PUSHBACK_MIN;
     return wait < PUSHBACK_MAX ? wait : PUSHBACK_MAX;

@@ -2,7 +2,7 @@
  *
  * Invariants: a waiter is `queued` exactly while it is in one list of its lane and in the heap; a
  * lane is linked exactly while calls wait in it; `length` is the number of entries of the heap, and
- * the sum of `waiting`. */
+ * the sum of `waiting`; `blocked` is the sum of the counts of the lanes that are `full`. */
 #include "queue.h"
 
 #include <math.h>
@@ -28,6 +28,9 @@ void stint__lane_init(struct stint__lane *lane, uint32_t limit)
     lane->length = 0;
     lane->running = 0;
     lane->limit = limit;
+    for (size_t i = 0; i < STINT__LEVELS; i++)
+        atomic_init(&lane->counts[i], 0);
+    atomic_init(&lane->full, limit == 0);
 }
 
 void stint__queue_init(struct stint__queue *q, uint32_t max, uint32_t limit, stint_time now)
@@ -83,11 +86,45 @@ static bool newest_first(const struct stint__queue *q)
 
 /* ---- in and out ---- */
 
-static void count_waiting(struct stint__queue *q, uint8_t level, int change)
+static uint_fast32_t get(const atomic_uint_fast32_t *count)
 {
-    uint_fast32_t n = atomic_load_explicit(&q->waiting[level], memory_order_relaxed);
-    n = change > 0 ? n + 1 : n - 1;
-    atomic_store_explicit(&q->waiting[level], n, memory_order_relaxed);
+    return atomic_load_explicit(count, memory_order_relaxed);
+}
+
+/* Written under the lock only, so two steps will do; subtracting is adding a negative number. */
+static void add(atomic_uint_fast32_t *count, uint_fast32_t n)
+{
+    atomic_store_explicit(count, get(count) + n, memory_order_relaxed);
+}
+
+static bool is_full(const struct stint__lane *lane)
+{
+    return atomic_load_explicit(&lane->full, memory_order_relaxed);
+}
+
+static void count_waiting(struct stint__queue *q, struct stint__waiter *w, uint_fast32_t change)
+{
+    add(&q->waiting[w->level], change);
+    add(&w->lane->counts[w->level], change);
+    if (is_full(w->lane))
+        add(&q->blocked[w->level], change);
+}
+
+/* After each change of running or limit. */
+static void note_full(struct stint__queue *q, struct stint__lane *lane)
+{
+    bool full = lane->running >= lane->limit;
+    if (full == is_full(lane))
+        return;
+    atomic_store_explicit(&lane->full, full, memory_order_relaxed);
+    for (size_t i = 0; i < STINT__LEVELS; i++)
+        add(&q->blocked[i], full ? get(&lane->counts[i]) : -get(&lane->counts[i]));
+}
+
+void stint__lane_set_limit(struct stint__queue *q, struct stint__lane *lane, uint32_t limit)
+{
+    lane->limit = limit;
+    note_full(q, lane);
 }
 
 enum stint__push stint__queue_push(struct stint__queue *q, struct stint__waiter *w, stint_time now)
@@ -106,7 +143,7 @@ enum stint__push stint__queue_push(struct stint__queue *q, struct stint__waiter 
     if (lane->length++ == 0)
         stint__list_push_back(&q->lanes, &lane->link);
     q->length++;
-    count_waiting(q, w->level, 1);
+    count_waiting(q, w, 1);
     return STINT__PUSH_DONE;
 }
 
@@ -120,7 +157,7 @@ void stint__queue_remove(struct stint__queue *q, struct stint__waiter *w)
     if (--w->lane->length == 0)
         stint__list_unlink(&w->lane->link);
     q->length--;
-    count_waiting(q, w->level, -1);
+    count_waiting(q, w, (uint_fast32_t)-1);
 }
 
 static struct stint__waiter *oldest_of(const struct stint__list *list)
@@ -141,7 +178,7 @@ static struct stint__waiter *first_of(const struct stint__queue *q, uint8_t leve
     STINT_LIST_FOREACH (link, &q->lanes) {
         struct stint__lane *lane = STINT__CONTAINER_OF(link, struct stint__lane, link);
         struct stint__list *list = &lane->waiting[level];
-        if (stint__list_empty(list) || (runnable && lane->running >= lane->limit))
+        if (stint__list_empty(list) || (runnable && is_full(lane)))
             continue;
         struct stint__waiter *w = newest ? newest_of(list) : oldest_of(list);
         if (first == NULL || (newest ? w->order > first->order : w->order < first->order))
@@ -194,9 +231,30 @@ static struct stint__waiter *next_to_run(const struct stint__queue *q)
     return w;
 }
 
-/* Calls leave the queue so often, while there are some that could. A single long pause counts for
- * little: who comes after it need not wait for another. */
-static void measure_interval(struct stint__queue *q, stint_time now)
+/* How many calls wait at a level that a new one in `lane` competes with. */
+static uint_fast32_t competing(const struct stint__queue *q, const struct stint__lane *lane,
+                               size_t level)
+{
+    uint_fast32_t all = get(&q->waiting[level]);
+    if (lane == NULL)
+        return all;
+    uint_fast32_t blocked = get(&q->blocked[level]);
+    uint_fast32_t open = blocked < all ? all - blocked : 0; /* they are not read at once */
+    return is_full(lane) ? open + get(&lane->counts[level]) : open;
+}
+
+static bool competes(const struct stint__queue *q, const struct stint__lane *lane)
+{
+    for (size_t i = 0; i < STINT__LEVELS; i++)
+        if (competing(q, lane, i) > 0)
+            return true;
+    return false;
+}
+
+/* Calls leave the queue so often, while there are some that could. What waits in a full lane, other
+ * than the one just taken from, could not: how often the others come says nothing about it. A
+ * single long pause counts for little: who comes after it need not wait for another. */
+static void measure_interval(struct stint__queue *q, const struct stint__lane *lane, stint_time now)
 {
     if (q->backlog) {
         stint_duration sample = stint_time_sub(now, q->last_take);
@@ -208,7 +266,7 @@ static void measure_interval(struct stint__queue *q, stint_time now)
         q->measured = now;
     }
     q->last_take = now;
-    q->backlog = q->length > 0;
+    q->backlog = competes(q, lane);
 }
 
 struct stint__waiter *stint__queue_take(struct stint__queue *q, stint_time now)
@@ -219,9 +277,10 @@ struct stint__waiter *stint__queue_take(struct stint__queue *q, stint_time now)
     stint__queue_remove(q, w);
     q->running++;
     w->lane->running++;
+    note_full(q, w->lane);
     q->taken++;
     fade(q, now);
-    measure_interval(q, now);
+    measure_interval(q, w->lane, now);
     return w;
 }
 
@@ -229,22 +288,21 @@ void stint__queue_done(struct stint__queue *q, struct stint__lane *lane)
 {
     q->running--;
     lane->running--;
+    note_full(q, lane);
 }
 
-stint_duration stint__queue_estimate(struct stint__queue *q, uint8_t level)
+stint_duration stint__queue_estimate(struct stint__queue *q, const struct stint__lane *lane,
+                                     uint8_t level)
 {
     stint_duration interval = atomic_load_explicit(&q->interval, memory_order_relaxed);
     uint_fast32_t ahead = 0;
     /* When the newest goes first, it waits for its betters only. */
     for (int i = newest_first(q) ? level + 1 : level; i < STINT__LEVELS; i++)
-        ahead += atomic_load_explicit(&q->waiting[i], memory_order_relaxed);
+        ahead += competing(q, lane, (size_t)i);
     return interval * (stint_duration)ahead;
 }
 
-bool stint__queue_is_pressed(struct stint__queue *q)
+bool stint__queue_is_pressed(struct stint__queue *q, const struct stint__lane *lane)
 {
-    bool waits = newest_first(q);
-    for (size_t i = 0; i < STINT__LEVELS; i++)
-        waits |= atomic_load_explicit(&q->waiting[i], memory_order_relaxed) > 0;
-    return waits;
+    return newest_first(q) || competes(q, lane);
 }

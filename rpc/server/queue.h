@@ -32,6 +32,10 @@ struct stint__lane {
     struct stint__list link;                   /* in the queue's lanes, while one waits */
     uint32_t length;
     uint32_t running, limit; /* calls that were taken and are not done; how many may be */
+
+    /* For those who look without the lock. */
+    atomic_uint_fast32_t counts[STINT__LEVELS]; /* of waiting */
+    atomic_bool full;                           /* running >= limit */
 };
 
 /* One call that waits, or has been taken. */
@@ -59,6 +63,7 @@ struct stint__queue {
 
     /* For those who look without the lock. */
     atomic_uint_fast32_t waiting[STINT__LEVELS];
+    atomic_uint_fast32_t blocked[STINT__LEVELS]; /* of those, the ones in full lanes */
     atomic_int_fast64_t interval; /* between two takes, while calls wait; 0: not known */
     atomic_bool newest_first;
 };
@@ -67,6 +72,7 @@ void stint__queue_init(struct stint__queue *q, uint32_t max, uint32_t limit, sti
 void stint__queue_fini(struct stint__queue *q); /* empty */
 
 void stint__lane_init(struct stint__lane *lane, uint32_t limit);
+void stint__lane_set_limit(struct stint__queue *q, struct stint__lane *lane, uint32_t limit);
 
 enum stint__push { STINT__PUSH_DONE, STINT__PUSH_FULL, STINT__PUSH_NO_MEMORY };
 
@@ -94,14 +100,17 @@ void stint__queue_remove(struct stint__queue *q, struct stint__waiter *w);
 /* Counts a call that was given up for want of time, in the queue or because of it. */
 void stint__queue_count_shed(struct stint__queue *q, stint_time now);
 
-/* How long a new call of that level would wait, about. Needs no lock. */
-stint_duration stint__queue_estimate(struct stint__queue *q, uint8_t level);
+/* How long a new call of that level would wait in that lane, about: what waits in other lanes that
+ * are full is not before it. NULL: behind all that wait. Needs no lock. */
+stint_duration stint__queue_estimate(struct stint__queue *q, const struct stint__lane *lane,
+                                     uint8_t level);
 
 /* The one that is due first; NULL: nothing waits. */
 struct stint__waiter *stint__queue_first_due(const struct stint__queue *q);
 
-/* Whether calls wait, or lately had to be given up. Needs no lock. */
-bool stint__queue_is_pressed(struct stint__queue *q);
+/* Whether calls wait that a new one in that lane competes with, or some lately had to be given up.
+ * Needs no lock. */
+bool stint__queue_is_pressed(struct stint__queue *q, const struct stint__lane *lane);
 
 /* The level of a criticality as it travels; what is not known counts as CRITICAL. */
 uint8_t stint__level_of(uint32_t criticality);

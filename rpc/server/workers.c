@@ -181,7 +181,7 @@ static void sample_limits_locked(struct stint__work *work, const stint_call *cal
         return; /* it ended in another way than by its handler's answer */
     stint__limit_sample(&m->limit, call->taken, call->needed, m->lane.running);
     stint__limit_sample(&work->limit, call->taken, call->needed, work->queue.running);
-    m->lane.limit = stint__limit_get(&m->limit);
+    stint__lane_set_limit(&work->queue, &m->lane, stint__limit_get(&m->limit));
     work->queue.limit = stint__limit_get(&work->limit);
 }
 

@@ -243,20 +243,20 @@ static void the_wait_follows_from_how_fast_calls_leave(void **state)
     (void)state;
     struct fixture f;
     fixture_init(&f, N, 100);
-    assert_int_equal(stint__queue_estimate(&f.q, 2), 0);
+    assert_int_equal(stint__queue_estimate(&f.q, &f.lanes[0], 2), 0);
     for (size_t i = 0; i < 50; i++)
         assert_int_equal(push(&f, i, 0, 2, FAR), STINT__PUSH_DONE);
-    assert_int_equal(stint__queue_estimate(&f.q, 2), 0); /* not known yet */
+    assert_int_equal(stint__queue_estimate(&f.q, &f.lanes[0], 2), 0); /* not known yet */
     for (int i = 0; i < 40; i++) {
         assert_int_equal(take_and_finish(&f), i);
         f.now = stint_time_add(f.now, STINT_MS(2));
     }
-    assert_in_range(stint__queue_estimate(&f.q, 2), STINT_MS(19), STINT_MS(20));
-    assert_in_range(stint__queue_estimate(&f.q, 0), STINT_MS(19), STINT_MS(20));
-    assert_int_equal(stint__queue_estimate(&f.q, 3), 0); /* goes before all of them */
+    assert_in_range(stint__queue_estimate(&f.q, &f.lanes[0], 2), STINT_MS(19), STINT_MS(20));
+    assert_in_range(stint__queue_estimate(&f.q, &f.lanes[0], 0), STINT_MS(19), STINT_MS(20));
+    assert_int_equal(stint__queue_estimate(&f.q, &f.lanes[0], 3), 0); /* goes before all of them */
     overload(&f);
-    assert_int_equal(stint__queue_estimate(&f.q, 2), 0); /* so does the newest, now */
-    assert_true(stint__queue_estimate(&f.q, 1) > 0);
+    assert_int_equal(stint__queue_estimate(&f.q, &f.lanes[0], 2), 0); /* so does the newest, now */
+    assert_true(stint__queue_estimate(&f.q, &f.lanes[0], 1) > 0);
     while (take_and_finish(&f) >= 0)
         ;
     /* While nothing waits, it says nothing about how fast calls could leave. */
@@ -283,7 +283,7 @@ static void a_wait_that_keeps_everybody_away_is_forgotten(void **state)
     unsigned refused = 0, refused_later = 0;
     for (stint_duration passed = 0; passed < STINT_SECONDS(5); passed += STINT_MS(10)) {
         assert_int_equal(push(&f, 0, 0, 2, FAR), STINT__PUSH_DONE);
-        if (stint__queue_estimate(&f.q, 2) > STINT_MS(50)) {
+        if (stint__queue_estimate(&f.q, &f.lanes[0], 2) > STINT_MS(50)) {
             refused++;
             refused_later += passed > STINT_SECONDS(1);
             stint__queue_count_shed(&f.q, f.now);
@@ -307,10 +307,10 @@ static void a_pause_does_not_make_the_wait_long(void **state)
         assert_int_equal(take_and_finish(&f), i);
         f.now = stint_time_add(f.now, i == 30 ? STINT_MS(400) : STINT_MS(2));
     }
-    assert_in_range(stint__queue_estimate(&f.q, 2), STINT_MS(20), STINT_MS(25));
+    assert_in_range(stint__queue_estimate(&f.q, &f.lanes[0], 2), STINT_MS(20), STINT_MS(25));
     f.now = stint_time_add(f.now, STINT_SECONDS(1));
     assert_int_equal(take_and_finish(&f), 40);
-    assert_in_range(stint__queue_estimate(&f.q, 2), 0, STINT_MS(25));
+    assert_in_range(stint__queue_estimate(&f.q, &f.lanes[0], 2), 0, STINT_MS(25));
     /* But it follows when it stays so. */
     for (size_t i = 0; i < 40; i++)
         assert_int_equal(push(&f, i, 0, 2, FAR), STINT__PUSH_DONE);
@@ -318,9 +318,47 @@ static void a_pause_does_not_make_the_wait_long(void **state)
         assert_true(take_and_finish(&f) >= 0);
         f.now = stint_time_add(f.now, STINT_MS(20));
     }
-    assert_in_range(stint__queue_estimate(&f.q, 2), STINT_MS(150), STINT_MS(200));
+    assert_in_range(stint__queue_estimate(&f.q, &f.lanes[0], 2), STINT_MS(150), STINT_MS(200));
     while (take_and_finish(&f) >= 0)
         ;
+    fixture_fini(&f);
+}
+
+static void a_full_method_does_not_hold_up_another(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_init(&f, N, 100);
+    stint__lane_set_limit(&f.q, &f.lanes[0], 1);
+    for (size_t i = 0; i < 30; i++)
+        assert_int_equal(push(&f, i, 0, 2, FAR), STINT__PUSH_DONE);
+    for (int i = 0; i < 10; i++) {
+        assert_int_equal(take(&f), i);
+        f.now = stint_time_add(f.now, STINT_MS(20));
+        if (i < 9)
+            stint__queue_done(&f.q, &f.lanes[0]);
+    }
+    /* Twenty wait for the one that runs; a call of another method waits for nothing. */
+    assert_in_range(stint__queue_estimate(&f.q, &f.lanes[0], 2), STINT_MS(390), STINT_MS(400));
+    assert_int_equal(stint__queue_estimate(&f.q, &f.lanes[1], 2), 0);
+    assert_true(stint__queue_is_pressed(&f.q, &f.lanes[0]));
+    assert_false(stint__queue_is_pressed(&f.q, &f.lanes[1]));
+    assert_true(stint__queue_estimate(&f.q, NULL, 2) > 0);
+    /* How seldom such calls come says nothing about how fast they could leave. */
+    stint_duration known = atomic_load(&f.q.interval);
+    for (size_t i = 30; i < 40; i++) {
+        assert_int_equal(push(&f, i, 1, 2, FAR), STINT__PUSH_DONE);
+        assert_int_equal(take_and_finish(&f), i);
+        f.now = stint_time_add(f.now, STINT_SECONDS(1));
+    }
+    assert_true(atomic_load(&f.q.interval) <= known); /* it may be forgotten */
+    /* With room for one more, what waits there comes first again. */
+    stint__lane_set_limit(&f.q, &f.lanes[0], 2);
+    assert_true(stint__queue_is_pressed(&f.q, &f.lanes[1]));
+    stint__queue_done(&f.q, &f.lanes[0]);
+    while (take_and_finish(&f) >= 0)
+        ;
+    assert_false(stint__queue_is_pressed(&f.q, &f.lanes[0]));
     fixture_fini(&f);
 }
 
@@ -382,6 +420,23 @@ static void random_step(struct fixture *f, uint64_t *seed, struct stint__lane **
     }
 }
 
+/* What is counted for those who look without the lock, counted anew. */
+static void check_counts(const struct fixture *f)
+{
+    uint_fast32_t waiting = 0, blocked = 0;
+    for (size_t level = 0; level < STINT__LEVELS; level++) {
+        waiting += atomic_load(&f->q.waiting[level]);
+        blocked += atomic_load(&f->q.blocked[level]);
+    }
+    for (size_t i = 0; i < 3; i++) {
+        const struct stint__lane *lane = &f->lanes[i];
+        assert_int_equal(atomic_load(&lane->full), lane->running >= lane->limit);
+        blocked -= lane->running >= lane->limit ? lane->length : 0;
+    }
+    assert_int_equal(waiting, f->q.length);
+    assert_int_equal(blocked, 0);
+}
+
 static void it_agrees_with_a_model(void **state)
 {
     (void)state;
@@ -391,9 +446,11 @@ static void it_agrees_with_a_model(void **state)
         size_t n_running = 0;
         uint64_t seed = round << 32;
         fixture_init(&f, N / 2, 5);
-        f.lanes[2].limit = 2;
-        for (int i = 0; i < 5000; i++)
+        stint__lane_set_limit(&f.q, &f.lanes[2], 2);
+        for (int i = 0; i < 5000; i++) {
             random_step(&f, &seed, running, &n_running);
+            check_counts(&f);
+        }
         while (n_running > 0)
             stint__queue_done(&f.q, running[--n_running]);
         for (size_t i = 0; i < N; i++)
@@ -418,6 +475,7 @@ int main(void)
         cmocka_unit_test(the_wait_follows_from_how_fast_calls_leave),
         cmocka_unit_test(a_wait_that_keeps_everybody_away_is_forgotten),
         cmocka_unit_test(a_pause_does_not_make_the_wait_long),
+        cmocka_unit_test(a_full_method_does_not_hold_up_another),
         cmocka_unit_test(levels_from_the_wire),
         cmocka_unit_test(it_agrees_with_a_model),
     };
