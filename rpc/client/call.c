@@ -55,13 +55,22 @@ bool stint__client_call_claim(struct stint__client_call *call)
 
 /* ---- delivery ---- */
 
+/* The interceptors hear of the end while the reply info, whose ledger they see, is still the
+ * call's; whoever hears of it next may use it again. */
+static void end_layers(struct stint__client_call *call)
+{
+    stint__layers_end(call);
+    if (call->options.reply != NULL)
+        stint__reply_info_release(call->options.reply);
+}
+
 /* The last act of an asynchronous call: leaves the channel and consumes the delivery's reference.
  */
 static void deliver(struct stint__client_call *call)
 {
     const stint_done done = {call->fn, call->arg, call->error.code, call->reply, &call->error};
     stint__transport_enter();
-    stint__layers_end(call);
+    end_layers(call);
     call->thunk(&done);
     stint__transport_leave();
     stint__channel_leave(call->ch);
@@ -88,8 +97,6 @@ static void settle(struct stint__client_call *call)
     if (call->thunk != NULL && stint__timer_disarm(&call->timer))
         stint__client_call_unref(call);
     stint__client_account_end(call);
-    if (call->options.reply != NULL)
-        stint__reply_info_release(call->options.reply);
     stint__channel_count(call->ch, &call->error);
 }
 
@@ -289,9 +296,7 @@ static stint_code call_refuse(struct stint__client_call *call, stint_error *err)
         err->origin = STINT_ORIGIN_LOCAL;
     call->error = *err;
     stint__client_account_end(call);
-    stint__layers_end(call);
-    if (call->options.reply != NULL)
-        stint__reply_info_release(call->options.reply);
+    end_layers(call);
     stint__channel_count(call->ch, err);
     stint__channel_leave(call->ch);
     stint__client_call_unref(call);
@@ -435,7 +440,7 @@ stint_code stint_invoke(const stint_ctx *ctx, stint_channel *ch, const stint_met
     if (code != STINT_OK)
         return call_refuse(call, err);
     await(call);
-    stint__layers_end(call);
+    end_layers(call);
     code = call->error.code;
     *err = call->error;
     *ret_reply = call->reply;

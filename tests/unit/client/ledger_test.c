@@ -307,6 +307,41 @@ static void interceptors_see_it(struct sim *s)
     assert_int_equal(seen, MS(7));
 }
 
+struct again {
+    stint_channel *audit;
+    stint_error err;
+    size_t entries;
+};
+
+/* Makes another call, with the options of the one that ends. */
+static void call_again(void *self, const stint_ctx *ctx, stint_interception *call,
+                       const stint_error *outcome)
+{
+    struct again *again = self;
+    const Probe__V1__Request req = PROBE__V1__REQUEST__INIT;
+    Probe__V1__Reply *rep = NULL;
+    (void)outcome;
+    (void)!probe_v1_probe_work(ctx, again->audit, &req, &rep, &again->err);
+    free_reply(NULL, STINT_OK, rep, NULL);
+    again->entries = stint_ledger_count(call->ledger);
+}
+
+static void until_interceptors_are_done_the_info_is_in_use(struct sim *s)
+{
+    static struct again again;
+    static const stint_interceptor with = {.self = &again, .end = call_again};
+    static const stint_interceptor *const all[] = {&with, NULL};
+    (void)node(s, 0, "front", 0, NULL);
+    again.audit = sim_channel(s, "front", NULL);
+    stint_channel *ch = sim_channel(s, "front", STINT_CHANNEL_OPTIONS(.interceptors = all));
+    struct result r = call(ch, MS(1000));
+    assert_int_equal(r.err.code, STINT_OK);
+    assert_int_equal(again.err.code, STINT_FAILED_PRECONDITION);
+    assert_non_null(strstr(again.err.message, "in use by another call"));
+    assert_int_equal(again.entries, 1);
+    stint_reply_info_free(r.info);
+}
+
 /* ---- what went wrong, and what is said of it ---- */
 
 static void a_refusal_on_arrival_is_told(struct sim *s)
@@ -513,6 +548,7 @@ int main(void)
         SIM_TEST(a_channel_asks_for_one_in_three),
         SIM_TEST(an_info_forgets_the_ledger_before),
         SIM_TEST(interceptors_see_it),
+        SIM_TEST(until_interceptors_are_done_the_info_is_in_use),
         SIM_TEST(a_refusal_on_arrival_is_told),
         SIM_TEST(the_queue_is_named),
         SIM_TEST(the_handler_is_named_through_three_hops),
