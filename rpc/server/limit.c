@@ -26,8 +26,10 @@ static double clamp(double x, double least, double most)
 
 void stint__limit_init(struct stint__limit *l, uint32_t least, uint32_t start, uint32_t most)
 {
-    *l = (struct stint__limit){.least = least > 0 ? least : 1, .ratio = 1};
-    l->most = most > l->least ? most : l->least;
+    *l = (struct stint__limit){.most = most > 0 ? most : 1, .ratio = 1};
+    l->least = least > 0 ? least : 1;
+    if (l->least > l->most)
+        l->least = l->most;
     l->limit = clamp(start, l->least, l->most);
 }
 

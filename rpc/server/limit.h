@@ -26,7 +26,8 @@ struct stint__limit {
     uint32_t peak;        /* of inflight, in this round */
 };
 
-/* Begins at `start`, within [least, most]; there is always room for one. */
+/* Begins at `start`, within [least, most]; there is always room for one. `most` is what a user set:
+ * it holds against `least`, too. */
 void stint__limit_init(struct stint__limit *l, uint32_t least, uint32_t start, uint32_t most);
 
 /* A call ended that took `taken`, of which it needed `needed` (more counts as all of it), while
