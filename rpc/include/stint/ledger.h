@@ -9,7 +9,11 @@
  * most STINT_LEDGER_MAX; beyond that the deepest are dropped first, the briefest among them, and
  * counted. Durations are in nanoseconds, of microseconds' precision for hops beyond the first. What
  * a hop says of itself is what that server claims; texts are UTF-8 without control characters only
- * once they are printed here. */
+ * once they are printed here.
+ *
+ * Ownership and threads: a ledger belongs to the stint_reply_info that it is read from, until that
+ * is freed or its next call begins, or to the call whose end an interceptor hears of, until that
+ * returns. Meanwhile nothing changes it, and any number of threads may read it. */
 #ifndef STINT_LEDGER_H
 #define STINT_LEDGER_H
 
@@ -72,7 +76,7 @@ STINT_API uint32_t stint_ledger_dropped(const stint_ledger *l);
 /* What entry i spent itself: its elapsed time less that in which a call of its own was under way.
  */
 STINT_API stint_duration stint_ledger_self(const stint_ledger *l, size_t i);
-/* The entry that spent the most itself. */
+/* The entry that spent the most itself; 0 if there is none. */
 STINT_API size_t stint_ledger_slowest(const stint_ledger *l);
 
 typedef enum stint_ledger_look {

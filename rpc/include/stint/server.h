@@ -162,8 +162,8 @@ typedef struct stint_method_stats {
  * started. */
 STINT_API const char *stint_server_method(const stint_server *s, size_t i);
 
-/* A snapshot of one method's counters. Thread-safe. Errors: NOT_FOUND (no such method; *stats is
- * untouched). */
+/* A snapshot of one method's counters, each read by itself. For s that has started; thread-safe.
+ * Errors: NOT_FOUND (no such method; *stats is untouched). */
 STINT_API STINT_NODISCARD stint_code stint_server_method_stats_get(stint_server *s,
                                                                    const char *path,
                                                                    stint_method_stats *stats);
