@@ -18,7 +18,8 @@ stint_ledger *stint__ledger_new(size_t limit)
         return NULL;
     l->count = 0;
     l->dropped = 0;
-    l->limit = limit;
+    l->limit = l->most;
+    l->limit = l->most = limit;
     l->entries = l->few;
     l->capacity = STINT__LEDGER_FEW;
     stint__arena_init(&l->texts, l->first, sizeof l->first, TEXTS_MAX);
@@ -182,7 +183,7 @@ static size_t next_child(const stint_ledger *l, size_t i, size_t after)
         if (all[k].depth != all[i].depth + 1)
             continue;
         bool later = after == 0 || all[k].start > all[after].start ||
-                     (all[k].start == all[after].start && k > after);
+                     (k > after && all[k].start == all[after].start);
         if (later && (best == 0 || all[k].start < all[best].start))
             best = k;
     }

@@ -13,7 +13,8 @@
 
 struct stint_ledger {
     size_t count, capacity;
-    size_t limit; /* entries at most */
+    size_t limit; /* entries at most: `most`, or what there was memory for since it was cleared */
+    size_t most;
     uint32_t dropped;
     stint_ledger_entry *entries; /* `few`, or allocated */
     struct stint__arena texts;

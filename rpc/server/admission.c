@@ -113,13 +113,14 @@ static uint32_t probe_for(const struct stint__arrival *a, stint_duration left)
     struct stint__method_state *m = a->entry->state;
     if (left <= a->entry->method->minimum)
         return 0; /* what is declared is not in question */
-    if (a->in->env.probe)
-        return PROBE_OF_OTHERS;
     uint_fast32_t turned_away =
         atomic_fetch_add_explicit(&m->turned_away, 1, memory_order_relaxed) + 1;
     int_fast64_t last = atomic_load_explicit(&m->probed_at, memory_order_relaxed);
-    bool is_time = stint_time_sub(a->now, (stint_time){last}) / PROBE_PAUSE > left;
-    if (turned_away < PROBE_ONE_IN && !is_time)
+    stint_duration since = stint_time_sub(a->now, (stint_time){last});
+    /* A caller that marks whatever it sends occupies one worker at most. */
+    if (a->in->env.probe && since > left)
+        turned_away = PROBE_OF_OTHERS;
+    else if (turned_away < PROBE_ONE_IN && since / PROBE_PAUSE <= left)
         return 0;
     if (!atomic_compare_exchange_strong(&m->probed_at, &last, a->now.ns))
         return 0;

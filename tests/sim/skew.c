@@ -112,7 +112,9 @@ stint_time __wrap_stint_now(void)
     if (!fibers_active())
         return world;
     const struct skew_host *h = host_of(fiber_host());
-    return h != NULL ? (stint_time){local_at(h, world.ns - SKEW_START)} : world;
+    if (h == NULL)
+        return world;
+    return (stint_time){local_at(h, world.ns - SKEW_START)};
 }
 
 stint_time __wrap_stint__clock_ceiling(void)

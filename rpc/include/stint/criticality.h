@@ -4,7 +4,9 @@
  * 2016, chapter 21). A call carries the level of the context that it is made under, and the context
  * of its handler has that level again: so a whole tree of calls is as critical as the request it
  * began with. A server that cannot serve everything serves the more critical calls first, and when
- * its queue is full the less critical ones make room. */
+ * its queue is full the less critical ones make room.
+ *
+ * Ownership, threads and memory are as ctx.h says of all contexts. */
 #ifndef STINT_CRITICALITY_H
 #define STINT_CRITICALITY_H
 

@@ -1,4 +1,6 @@
-/* stint/histogram.h - how durations are distributed, as the statistics of servers report it. */
+/* stint/histogram.h - how durations are distributed, as the statistics of servers report it.
+ *
+ * Plain values: the functions look at their arguments only, and any thread may call them. */
 #ifndef STINT_HISTOGRAM_H
 #define STINT_HISTOGRAM_H
 
