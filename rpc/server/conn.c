@@ -116,8 +116,7 @@ const char *stint__conn_list_call(stint_call *call)
     struct stint__server_conn *sc = call->sc;
     const char *why_not = NULL;
     pthread_mutex_lock(&sc->mutex);
-    call->key =
-        key_of(&call->to); /* for the second time, perhaps, while another thread unlists it */
+    call->key = key_of(&call->to); /* maybe again, while another thread unlists it */
     if (sc->gone)
         why_not = connection_lost;
     else if (sc->n_tombstones > 0 && take_tombstone_locked(sc, call->key))
