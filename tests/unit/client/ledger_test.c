@@ -216,7 +216,8 @@ static void calls_at_once_are_side_by_side(struct sim *s)
         size_t which = (size_t)(e->service[0] - 'a');
         assert_in_range(which, 0, 2);
         seen[which] = true;
-        assert_times(e, MS(1), MS(10 * (3 - (int)which)), 0, MS(10 * (3 - (int)which)));
+        assert_times(e, MS(1), MS(INT64_C(10) * (3 - (int)which)), 0,
+                     MS(INT64_C(10) * (3 - (int)which)));
         assert_int_equal(e->depth, 1);
     }
     assert_true(seen[0] && seen[1] && seen[2]);
