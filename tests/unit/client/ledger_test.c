@@ -204,7 +204,7 @@ static void calls_at_once_are_side_by_side(struct sim *s)
     parts[0] = (struct part){.before = MS(1), .style = AT_ONCE, .n_calls = 3};
     for (size_t i = 0; i < 3; i++) {
         parts[0].calls[i] = node(s, i + 1, names[i], 0, NULL);
-        parts[i + 1].before = MS(10 * (3 - (int)i));
+        parts[i + 1].before = MS(INT64_C(10) * (3 - (int)i));
     }
     struct result r = call(front, MS(1000));
     assert_int_equal(stint_ledger_count(r.ledger), 4);
