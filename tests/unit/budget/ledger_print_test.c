@@ -339,6 +339,18 @@ static void a_file_gets_plain_text_in_the_columns_asked_for(void **state)
     stint__ledger_free(l);
 }
 
+/* A root directory of its own (a chroot, a container) may have no terminals. */
+static bool terminals_exist(void)
+{
+    char name[64];
+    int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+    bool exist = master >= 0 && grantpt(master) == 0 && unlockpt(master) == 0 &&
+                 ptsname_r(master, name, sizeof name) == 0 && access(name, R_OK | W_OK) == 0;
+    if (master >= 0)
+        close(master);
+    return exist;
+}
+
 /* What a terminal of 90 columns gets. */
 static void print_to_terminal(char *text, size_t size)
 {
@@ -378,6 +390,8 @@ static void remove_returns(char *text)
 static void a_terminal_gets_colours_unless_it_wants_none(void **state)
 {
     (void)state;
+    if (!terminals_exist())
+        skip();
     stint_ledger *l = shop();
     char want[8192], got[8192];
     unsetenv("COLUMNS");
