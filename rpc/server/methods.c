@@ -124,7 +124,8 @@ stint_code stint_server_add(stint_server *s, const stint_service *service, const
         return code;
     size_t n = s->n_methods + service->n_methods;
     struct stint__method_entry *methods = stint__alloc_array(n, sizeof *methods);
-    struct stint__method_state **states = stint__alloc_array(service->n_methods, sizeof *states);
+    struct stint__method_state **states =
+        stint__alloc_array(service->n_methods, sizeof(struct stint__method_state *));
     if (methods == NULL || states == NULL || !states_new(s, states, service->n_methods)) {
         stint__free(methods);
         stint__free(states);

@@ -125,7 +125,8 @@ static int by_size(const void *a, const void *b)
 static void print_hop(const struct node *n, int64_t took[CANCELS])
 {
     qsort(took, CANCELS, sizeof took[0], by_size);
-    print_message("| %-6s | %9.0f us | %8.0f us |\n", node_name(n), (double)took[CANCELS / 2] / 1e3,
+    int64_t median = took[CANCELS / 2];
+    print_message("| %-6s | %9.0f us | %8.0f us |\n", node_name(n), (double)median / 1e3,
                   (double)took[CANCELS - 1] / 1e3);
 }
 

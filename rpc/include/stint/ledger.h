@@ -46,6 +46,7 @@ typedef struct stint_ledger_entry {
     uint32_t depth; /* 0: the call that the ledger is of; else one more than its caller's */
     stint_ledger_state state;
     stint_code code;
+    uint32_t retries;    /* as its caller saw it, too */
     const char *service; /* the server's name; "" unless ANSWERED */
     const char *method;  /* "package.Service/Method" */
     const char *target;  /* the channel's; "" if ANSWERED and not the first entry */
@@ -55,8 +56,7 @@ typedef struct stint_ledger_entry {
     stint_duration elapsed;  /* from beginning to end */
     stint_duration transit;  /* of that, there and back, with connecting and waiting to be sent */
     stint_duration outbound; /* of transit, the way there: measured, or else half */
-    uint32_t retries;
-    stint_duration backoff; /* between retries, of elapsed */
+    stint_duration backoff;  /* between retries, of elapsed */
 
     /* As the server says; zero unless ANSWERED. */
     stint_duration had;     /* time left when the request was read; FOREVER: no deadline */

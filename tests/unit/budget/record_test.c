@@ -318,7 +318,8 @@ static void many_threads_share_one_record(void **state)
     pthread_barrier_destroy(&crowd.barrier);
     stint_duration waited = stint__record_waited(r, stint_now());
     assert_true(waited >= before && waited <= CALLS * 10 + THREADS);
-    one(ctx, CALLS * 20, CALLS * 20 + 10, 3); /* everything that began has ended */
+    one(ctx, INT64_C(20) * CALLS, INT64_C(20) * CALLS + 10,
+        3); /* everything that began has ended */
     assert_waited(ctx, waited + 7);
     stint_ctx_drop(ctx);
 }
