@@ -6,8 +6,7 @@
 
 #include <stint/budget.h>
 
-/* How the texts for people show spans: STINT__MS(d) for "%.3f ms". */
-#define STINT__MS(d) ((double)(d) / 1e6)
+#include "millis.h"
 
 /* Statistics of the process, each counted on its own; they belong to no object. */
 struct stint__budget_counters {

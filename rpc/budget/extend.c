@@ -15,7 +15,7 @@ static void tell(const stint_ctx *ctx, stint_time now, stint_duration by, const 
     char trace[STINT_TRACE_ID_TEXT];
     stint__log_write_limited(
         &limit, log, now, STINT_LOG_INFO, "deadline extended by %.3f ms: %s (request %s, trace %s)",
-        STINT__MS(by), why != NULL ? why : "no reason given", info != NULL ? info->request_id : "",
+        stint__ms(by), why != NULL ? why : "no reason given", info != NULL ? info->request_id : "",
         stint_trace_id_format(info, trace));
 }
 

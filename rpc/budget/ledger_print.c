@@ -11,6 +11,7 @@
 #include "alloc.h"
 #include "ledger_chart.h"
 #include "ledger_line.h"
+#include "millis.h"
 #include "options.h"
 
 #define WIDTH         80
@@ -74,11 +75,6 @@ static const char *choose(const struct page *p, const char *ascii, const char *u
     return p->look == STINT_LEDGER_LOOK_ASCII ? ascii : utf8;
 }
 
-static double ms(stint_duration d)
-{
-    return (double)d / 1e6;
-}
-
 /* As many places as the whole deserves. */
 static int places(const struct page *p)
 {
@@ -131,7 +127,7 @@ static void put_title(struct page *p)
     stint__line_paint(&p->line, "1");
     stint__line_name(&p->line, e->method, SIZE_MAX);
     stint__line_put(&p->line, ": %s after %.*f ms", stint_code_name(e->code), places(p),
-                    ms(e->elapsed));
+                    stint__ms(e->elapsed));
     stint__line_paint(&p->line, "");
     end(p);
 }
@@ -143,7 +139,7 @@ static void put_header(struct page *p)
     size_t bar = p->line.columns + p->names + 1;
     stint__line_put(&p->line, "%-*s0", (int)p->names + 1, "hop");
     char total[32];
-    int n = snprintf(total, sizeof total, "%.*f ms", places(p), ms(p->chart.total));
+    int n = snprintf(total, sizeof total, "%.*f ms", places(p), stint__ms(p->chart.total));
     while (p->line.columns + (size_t)n < bar + p->cells)
         stint__line_put(&p->line, " ");
     stint__line_put(&p->line, "%s%*s%*s%*s", total, NUMBER, "had", NUMBER, "used", NUMBER,
@@ -173,7 +169,7 @@ static void put_bar(struct page *p, size_t i)
 static void put_number(struct page *p, bool known, stint_duration d)
 {
     if (known)
-        stint__line_put(&p->line, "%*.*f", NUMBER, places(p), ms(d));
+        stint__line_put(&p->line, "%*.*f", NUMBER, places(p), stint__ms(d));
     else
         stint__line_put(&p->line, "%*s", NUMBER, "-");
 }
@@ -231,7 +227,7 @@ static void put_verdict(struct page *p)
     begin(p);
     stint__line_put(&p->line, "most of it: ");
     stint__line_paint(&p->line, "1;31");
-    stint__line_put(&p->line, "%.*f", places(p), ms(took));
+    stint__line_put(&p->line, "%.*f", places(p), stint__ms(took));
     stint__line_paint(&p->line, "");
     put_where(p, e, phase);
     end(p);

@@ -41,8 +41,8 @@ struct stint__slack stint__budget_slack(const stint_ctx *ctx, stint_duration res
 stint_ctx *stint__budget_none_left(const stint_ctx *parent, const char *who, stint_duration reserve)
 {
     return stint__budget_refuse(parent, "%s has no time: %.3f ms are left, %.3f ms are reserved",
-                                who, STINT__MS(stint_ctx_remaining(parent)),
-                                STINT__MS(not_negative(reserve)));
+                                who, stint__ms(stint_ctx_remaining(parent)),
+                                stint__ms(not_negative(reserve)));
 }
 
 stint_ctx *stint_ctx_with_reserve(const stint_ctx *parent, stint_duration reserve)
@@ -53,7 +53,7 @@ stint_ctx *stint_ctx_with_reserve(const stint_ctx *parent, stint_duration reserv
 stint_ctx *stint_ctx_with_cap(const stint_ctx *parent, stint_duration cap, stint_duration overhead)
 {
     if (cap <= 0)
-        return stint__budget_refuse(parent, "a cap of %.3f ms leaves no time", STINT__MS(cap));
+        return stint__budget_refuse(parent, "a cap of %.3f ms leaves no time", stint__ms(cap));
     struct stint__slack s = stint__budget_slack(parent, overhead);
     if (s.left <= 0)
         return stint__budget_none_left(parent, "a call", overhead);
@@ -65,6 +65,6 @@ stint_ctx *stint_ctx_with_minimum(const stint_ctx *parent, stint_duration least)
     stint_duration left = stint_ctx_remaining(parent);
     if (left < least)
         return stint__budget_refuse(parent, "%.3f ms are left, and at least %.3f ms are needed",
-                                    STINT__MS(left), STINT__MS(least));
+                                    stint__ms(left), stint__ms(least));
     return stint_ctx_with_cancel(parent);
 }

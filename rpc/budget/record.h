@@ -47,10 +47,10 @@ void stint__record_begin(struct stint__record *r, struct stint__record_call *c);
 void stint__record_end(struct stint__record *r, struct stint__record_call *c, stint_time ended,
                        stint_duration needed);
 
-/* How long until `now` calls were under way beyond what they needed. Time in which several were
- * under way counts once: such a period needed as much as the one of its calls that would have ended
- * last. */
-stint_duration stint__record_waited(struct stint__record *r, stint_time now);
+/* How long calls were under way beyond what they needed. Time in which several were under way
+ * counts once: such a period needed as much as the one of its calls that would have ended last. One
+ * that has not ended yet counts as needed. */
+stint_duration stint__record_waited(struct stint__record *r);
 
 /* The method of the call that was under way at `at`, for longest if there were several, and since
  * when; NULL: none was. Of those that have ended only the last is remembered. */

@@ -4,11 +4,7 @@
  * ones included; see known.h for what is known, and docs/design.md for the reasons. A refusal here
  * is one that the server would give, too, only earlier and cheaper. */
 #include "client_internal.h"
-
-static double ms(stint_duration d)
-{
-    return (double)d / 1e6;
-}
+#include "millis.h"
 
 static void count(atomic_uint_fast64_t *counter)
 {
@@ -29,7 +25,7 @@ static stint_code refuse_short(const struct stint__client_call *call, stint_dura
     count(&call->ch->counters.shed);
     stint_error_set(err, STINT_DEADLINE_EXCEEDED,
                     "%s was not sent to %s: %.3f ms are left, it needs %.3f ms", call->method->path,
-                    call->ch->target, ms(left), ms(needed));
+                    call->ch->target, stint__ms(left), stint__ms(needed));
     err->reason = STINT_REASON_INSUFFICIENT_BUDGET;
     return STINT_DEADLINE_EXCEEDED;
 }
@@ -40,7 +36,7 @@ static stint_code refuse_pushed_back(const struct stint__client_call *call,
     count(&call->ch->counters.pushed_back);
     stint_error_set(err, STINT_RESOURCE_EXHAUSTED,
                     "%s was not sent to %s: the server is overloaded and pushes back for %.3f ms",
-                    call->method->path, call->ch->target, ms(remaining));
+                    call->method->path, call->ch->target, stint__ms(remaining));
     err->reason = STINT_REASON_THROTTLED;
     err->pushback = remaining;
     return STINT_RESOURCE_EXHAUSTED;

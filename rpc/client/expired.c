@@ -5,10 +5,11 @@
 #include "expired.h"
 
 #include "client_internal.h"
+#include "millis.h"
 
 static double took_ms(const struct stint__client_call *call)
 {
-    return (double)stint_time_sub(stint_now(), call->start) / 1e6;
+    return stint__ms(stint_time_sub(stint_now(), call->start));
 }
 
 void stint__client_say_expired(struct stint__client_call *call)
@@ -27,7 +28,7 @@ void stint__client_say_late(struct stint__client_call *call, stint_duration late
 {
     stint_error_set(&call->error, STINT_DEADLINE_EXCEEDED,
                     STINT__EXPIRED_AFTER "%.1f ms: the reply from %s (%s) came %.1f ms late",
-                    took_ms(call), call->ch->target, call->method->path, (double)late / 1e6);
+                    took_ms(call), call->ch->target, call->method->path, stint__ms(late));
 }
 
 void stint__client_say_after(const struct stint__client_call *call, stint_error *err)

@@ -15,16 +15,16 @@
  * from the first attempt to send it until it is over ("the request's reference" below). No lock is
  * held while the transport or a delivery is called. */
 #include "client_internal.h"
+#include "millis.h"
 
 #include <string.h>
 
 /* Nothing is left to send with. */
 static stint_code fail_expired(const struct stint__client_call *call, stint_error *err)
 {
-    stint_error_set(err, STINT_DEADLINE_EXCEEDED,
-                    "deadline exceeded after %.1f ms, before %s was sent to %s",
-                    (double)stint_time_sub(stint_now(), call->start) / 1e6, call->method->path,
-                    call->ch->target);
+    stint_error_set(
+        err, STINT_DEADLINE_EXCEEDED, "deadline exceeded after %.1f ms, before %s was sent to %s",
+        stint__ms(stint_time_sub(stint_now(), call->start)), call->method->path, call->ch->target);
     err->reason = STINT_REASON_EXPIRED_BEFORE_SEND;
     return STINT_DEADLINE_EXCEEDED;
 }

@@ -15,6 +15,7 @@
  * be corrected. It stands for those that were turned away before it (Horvitz and Thompson, "A
  * Generalization of Sampling Without Replacement from a Finite Universe", JASA 47, 1952), or the
  * estimate would lean to what it already says. */
+#include "millis.h"
 #include "server_internal.h"
 
 #define RESERVE_SHARE   50 /* the default reply reserve: this part of the budget, */
@@ -24,8 +25,6 @@
 #define PROBE_OF_OTHERS 16 /* what a probe that a caller chose stands for */
 #define PUSHBACK_MIN    STINT_MS(1)
 #define PUSHBACK_MAX    STINT_SECONDS(1)
-
-#define MS(d) ((double)(d) / 1e6)
 
 /* ---- what is left ---- */
 
@@ -134,10 +133,10 @@ static void say_insufficient(stint_error *why, stint_duration left, stint_durati
     if (wait > 0)
         stint_error_set(why, STINT_DEADLINE_EXCEEDED,
                         "%.3f ms are left, and %s needs %.3f ms after some %.3f ms in the queue",
-                        MS(left), path, MS(needed), MS(wait));
+                        stint__ms(left), path, stint__ms(needed), stint__ms(wait));
     else
         stint_error_set(why, STINT_DEADLINE_EXCEEDED, "%.3f ms are left, and %s needs %.3f ms",
-                        MS(left), path, MS(needed));
+                        stint__ms(left), path, stint__ms(needed));
     why->reason = STINT_REASON_INSUFFICIENT_BUDGET;
     why->not_executed = true;
 }
@@ -190,14 +189,13 @@ enum stint__outcome stint__call_given_up(const stint_call *call, stint_time now,
     stint_duration left = stint_time_sub(call->handler_deadline, now);
     bool expired = left <= 0;
     const char *path = call->entry->method->path;
-    if (expired)
-        stint_error_set(why, STINT_DEADLINE_EXCEEDED,
-                        "deadline exceeded: %.1f ms queued for a worker (%s)", MS(waited), path);
+    if (expired) /* entry.c says where the time went, as for every deadline that passes here */
+        stint_error_set(why, STINT_DEADLINE_EXCEEDED, "the deadline passed in the queue");
     else
         stint_error_set(why, STINT_DEADLINE_EXCEEDED,
                         "%.3f ms are left after %.1f ms queued for a worker, and %s needs %.3f ms",
-                        MS(left), MS(waited), path,
-                        MS(stint__method_asks(call->server, call->entry, now)));
+                        stint__ms(left), stint__ms(waited), path,
+                        stint__ms(stint__method_asks(call->server, call->entry, now)));
     why->reason = expired ? STINT_REASON_EXPIRED_IN_QUEUE : STINT_REASON_INSUFFICIENT_BUDGET;
     why->not_executed = true;
     return expired ? STINT__EXPIRED_QUEUE : STINT__INSUFFICIENT_QUEUE;

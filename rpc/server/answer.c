@@ -8,6 +8,7 @@
 
 #include "alloc.h"
 #include "entry.h"
+#include "millis.h"
 #include "server_internal.h"
 
 #define SMALL_REPLY 2048 /* packed on the stack; the transport copies it */
@@ -168,7 +169,7 @@ static bool may_send_ok(stint_call *call, size_t size, stint_time now, stint_err
     if (late > 0) {
         stint__tell(call->server, call->entry, STINT__LATE);
         stint_error_set(err, STINT_DEADLINE_EXCEEDED, "%s finished %.1f ms after the deadline",
-                        path, (double)late / 1e6);
+                        path, stint__ms(late));
         err->reason = STINT_REASON_EXPIRED_IN_HANDLER;
         return false;
     }

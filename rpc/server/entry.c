@@ -10,6 +10,7 @@
 #include "alloc.h"
 #include "expired.h"
 #include "ledger_list.h"
+#include "millis.h"
 #include "record.h"
 
 #define NEVER_RAN  ((stint_time){INT64_MIN})
@@ -166,11 +167,6 @@ void stint__entry_bytes_fini(struct stint__entry_bytes *b)
 
 /* ---- in words ---- */
 
-static double ms(stint_duration d)
-{
-    return (double)d / 1e6;
-}
-
 /* "45.0 ms queued, 5.0 ms in its handler": the phase in which the deadline passed, and the queue
  * before it where that took a good part. */
 static void say_handler(const struct facts *f, stint_duration total, char *out)
@@ -181,17 +177,17 @@ static void say_handler(const struct facts *f, stint_duration total, char *out)
     stint_duration took = stint_time_sub(f->now, since);
     int n = 0;
     if (queue_of(f) > total / 10)
-        n = snprintf(out, PHASES_MAX, "%.1f ms queued, ", ms(queue_of(f)));
+        n = snprintf(out, PHASES_MAX, "%.1f ms queued, ", stint__ms(queue_of(f)));
     if (child != NULL)
-        snprintf(out + n, PHASES_MAX - (size_t)n, "%.1f ms waiting for %s", ms(took), child);
+        snprintf(out + n, PHASES_MAX - (size_t)n, "%.1f ms waiting for %s", stint__ms(took), child);
     else
-        snprintf(out + n, PHASES_MAX - (size_t)n, "%.1f ms in its handler", ms(took));
+        snprintf(out + n, PHASES_MAX - (size_t)n, "%.1f ms in its handler", stint__ms(took));
 }
 
 static void say_arrival(const struct facts *f, char *out)
 {
     if (f->transit > 0)
-        snprintf(out, PHASES_MAX, "%.1f ms in transit", ms(f->transit));
+        snprintf(out, PHASES_MAX, "%.1f ms in transit", stint__ms(f->transit));
     else
         snprintf(out, PHASES_MAX, "none left on arrival");
 }
@@ -208,13 +204,14 @@ static void explain(const struct facts *f, stint_error *outcome)
     if (was.reason == STINT_REASON_EXPIRED_ON_ARRIVAL)
         say_arrival(f, phases);
     else if (was.reason == STINT_REASON_EXPIRED_IN_QUEUE)
-        snprintf(phases, sizeof phases, "%.1f ms queued", ms(queue_of(f)));
+        snprintf(phases, sizeof phases, "%.1f ms queued", stint__ms(queue_of(f)));
     else if (was.reason == STINT_REASON_EXPIRED_IN_HANDLER && has_run(f))
         say_handler(f, total, phases);
     else
         return;
-    stint_error_set(outcome, was.code, STINT__EXPIRED_AFTER "%.1f ms: %s at %s (%.*s)", ms(total),
-                    phases, copy_name(f, name), (int)f->method.len, (const char *)f->method.data);
+    stint_error_set(outcome, was.code, STINT__EXPIRED_AFTER "%.1f ms: %s at %s (%.*s)",
+                    stint__ms(total), phases, copy_name(f, name), (int)f->method.len,
+                    (const char *)f->method.data);
     outcome->origin = was.origin;
     outcome->reason = was.reason;
     outcome->not_executed = was.not_executed;

@@ -47,7 +47,7 @@ void stint__call_learn(stint_call *call, stint_code code, stint_time now)
     struct stint__method_state *m = call->entry->state;
     struct stint__record *record = stint__record_find(call->own);
     stint_duration taken = stint_time_sub(now, call->run_at);
-    stint_duration waited = record != NULL ? stint__record_waited(record, now) : 0;
+    stint_duration waited = record != NULL ? stint__record_waited(record) : 0;
     call->taken = taken > 0 ? taken : 0;
     call->needed = call->taken > waited ? call->taken - waited : 0;
     stint__tally_add(&m->run, call->taken);

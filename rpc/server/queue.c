@@ -127,7 +127,7 @@ void stint__lane_set_limit(struct stint__queue *q, struct stint__lane *lane, uin
     note_full(q, lane);
 }
 
-enum stint__push stint__queue_push(struct stint__queue *q, struct stint__waiter *w, stint_time now)
+enum stint__push stint__queue_push(struct stint__queue *q, struct stint__waiter *w)
 {
     if (q->length >= q->max)
         return STINT__PUSH_FULL;
@@ -135,7 +135,6 @@ enum stint__push stint__queue_push(struct stint__queue *q, struct stint__waiter 
         return STINT__PUSH_NO_MEMORY;
     struct stint__lane *lane = w->lane;
     w->order = q->next_order++;
-    w->since = now;
     w->queued = true;
     w->due.slot = STINT__NO_SLOT;
     stint__heap_put(&q->due, &w->due, w->order);

@@ -43,9 +43,8 @@ struct stint__waiter {
     struct stint__list link;
     struct stint__timer due; /* due.when: when it must have been taken; never armed */
     struct stint__lane *lane;
-    uint64_t order;   /* of arrival */
-    stint_time since; /* when it was put in */
-    uint8_t level;    /* 0 to STINT__LEVELS - 1: the least critical first */
+    uint64_t order; /* of arrival */
+    uint8_t level;  /* 0 to STINT__LEVELS - 1: the least critical first */
     bool queued;
 };
 
@@ -77,7 +76,7 @@ void stint__lane_set_limit(struct stint__queue *q, struct stint__lane *lane, uin
 enum stint__push { STINT__PUSH_DONE, STINT__PUSH_FULL, STINT__PUSH_NO_MEMORY };
 
 /* Puts w, with lane, level and due.when set, into the queue. */
-enum stint__push stint__queue_push(struct stint__queue *q, struct stint__waiter *w, stint_time now);
+enum stint__push stint__queue_push(struct stint__queue *q, struct stint__waiter *w);
 
 /* Takes out, for a call of that level that found the queue full, the one to be given up instead:
  * the least critical, of a lower level; or, when the newest goes first, of the same. NULL: there is

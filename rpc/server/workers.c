@@ -111,7 +111,7 @@ static void on_sweep(struct stint__timer *t)
 
 /* ---- into the queue ---- */
 
-/* One that is given up for a call that found the queue full, or NULL. */
+/* Answers one that is given up for a call that found the queue full. Consumes its reference. */
 static void displace(stint_call *call)
 {
     static const stint_error displaced =
@@ -123,18 +123,18 @@ static void displace(stint_call *call)
     stint__call_unref(call);
 }
 
-static enum stint__push push_locked(struct stint__work *work, stint_call *call, stint_time now,
+static enum stint__push push_locked(struct stint__work *work, stint_call *call,
                                     stint_call **ret_displaced)
 {
     struct stint__waiter *w = &call->waiter;
     /* Whoever answers a call looks for it in here afterwards, with the mutex. */
     if (work->closed || stint__call_is_answered(call))
         return STINT__PUSH_FULL;
-    enum stint__push result = stint__queue_push(&work->queue, w, now);
+    enum stint__push result = stint__queue_push(&work->queue, w);
     if (result == STINT__PUSH_FULL) {
         *ret_displaced = call_of(stint__queue_make_room(&work->queue, w->level));
         if (*ret_displaced != NULL)
-            result = stint__queue_push(&work->queue, w, now);
+            result = stint__queue_push(&work->queue, w);
     }
     if (result == STINT__PUSH_DONE)
         set_sweep_locked(work);
@@ -148,7 +148,7 @@ stint_code stint__work_push(stint_call *call, stint_error *err)
     call->waiter.due.when = stint__call_due(call);
     pthread_mutex_lock(&work->mutex);
     bool closed = work->closed;
-    enum stint__push result = push_locked(work, call, call->arrival, &displaced);
+    enum stint__push result = push_locked(work, call, &displaced);
     bool wake = result == STINT__PUSH_DONE && work->idle > 0;
     pthread_mutex_unlock(&work->mutex);
     if (wake)

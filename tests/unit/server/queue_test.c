@@ -37,7 +37,7 @@ static enum stint__push push(struct fixture *f, size_t i, size_t lane, uint8_t l
     f->w[i].lane = &f->lanes[lane];
     f->w[i].level = level;
     f->w[i].due.when = stint_time_add(f->now, due_in);
-    return stint__queue_push(&f->q, &f->w[i], f->now);
+    return stint__queue_push(&f->q, &f->w[i]);
 }
 
 static int number(const struct fixture *f, const struct stint__waiter *w)
