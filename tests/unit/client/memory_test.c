@@ -116,8 +116,8 @@ static stint_code everything(void)
     stint_metadata_free(md);
     stint_ctx_drop(ctx);
     stint_ctx_drop(base);
+    stint_server_free(s); /* first: a handler whose caller has given up still calls by the channel */
     stint_channel_close(ch);
-    stint_server_free(s);
     stint__net_quiesce();
     return code;
 }
