@@ -51,10 +51,10 @@ int sim_setup(void **state)
 static bool close_everything(struct sim *s)
 {
     stint__mem_reset(); /* a partition must not hold up the end */
+    while (s->n_nodes > 0) /* first: their handlers call by the channels */
+        simnode_stop(&s->nodes[--s->n_nodes]);
     while (s->n_channels > 0)
         stint_channel_close(s->channels[--s->n_channels]);
-    while (s->n_nodes > 0)
-        simnode_stop(&s->nodes[--s->n_nodes]);
     stint__net_quiesce();
     return sim_clock_run_out();
 }
