@@ -4,6 +4,7 @@
  * guards the bounds. */
 #include "reader.h"
 
+#include <endian.h>
 #include <string.h>
 
 void stint__reader_init(struct stint__reader *r, const void *data, size_t len)
@@ -33,56 +34,56 @@ uint8_t stint__read_u8(struct stint__reader *r)
     return p != NULL ? *p : 0;
 }
 
-static uint64_t read_be(struct stint__reader *r, unsigned n)
+/* The next n bytes, or zeros and bad. */
+static void take_into(struct stint__reader *r, void *out, size_t n)
 {
     const uint8_t *p = take(r, n);
-    uint64_t v = 0;
-    for (unsigned i = 0; p != NULL && i < n; i++)
-        v = v << 8 | p[i];
-    return v;
-}
-
-static uint64_t read_le(struct stint__reader *r, unsigned n)
-{
-    const uint8_t *p = take(r, n);
-    uint64_t v = 0;
-    for (unsigned i = n; p != NULL && i > 0; i--)
-        v = v << 8 | p[i - 1];
-    return v;
+    memset(out, 0, n);
+    if (p != NULL)
+        memcpy(out, p, n);
 }
 
 uint32_t stint__read_be32(struct stint__reader *r)
 {
-    return (uint32_t)read_be(r, 4);
+    uint32_t v;
+    take_into(r, &v, sizeof v);
+    return be32toh(v);
 }
 
 uint64_t stint__read_be64(struct stint__reader *r)
 {
-    return read_be(r, 8);
+    uint64_t v;
+    take_into(r, &v, sizeof v);
+    return be64toh(v);
 }
 
 uint32_t stint__read_le32(struct stint__reader *r)
 {
-    return (uint32_t)read_le(r, 4);
+    uint32_t v;
+    take_into(r, &v, sizeof v);
+    return le32toh(v);
 }
 
 uint64_t stint__read_le64(struct stint__reader *r)
 {
-    return read_le(r, 8);
+    uint64_t v;
+    take_into(r, &v, sizeof v);
+    return le64toh(v);
 }
 
 uint64_t stint__read_long_varint(struct stint__reader *r)
 {
     uint64_t v = 0;
-    for (unsigned shift = 0; shift < 64; shift += 7) {
-        const uint8_t *p = take(r, 1);
-        if (p == NULL)
-            return 0;
-        if (shift == 63 && *p > 1) /* the tenth byte has room for one bit */
+    const uint8_t *p = r->p;
+    for (unsigned shift = 0; shift < 64 && p < r->end; shift += 7) {
+        uint64_t byte = *p++;
+        if (shift == 63 && byte > 1) /* the tenth byte has room for one bit */
             break;
-        v |= (uint64_t)(*p & 0x7Fu) << shift;
-        if (*p < 0x80u)
+        v |= (byte & 0x7F) << shift;
+        if (byte < 0x80) {
+            r->p = p;
             return v;
+        }
     }
     r->bad = true;
     r->p = r->end;

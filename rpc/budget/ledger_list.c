@@ -18,7 +18,6 @@ stint_ledger *stint__ledger_new(size_t limit)
         return NULL;
     l->count = 0;
     l->dropped = 0;
-    l->limit = l->most;
     l->limit = l->most = limit;
     l->entries = l->few;
     l->capacity = STINT__LEDGER_FEW;
@@ -30,6 +29,7 @@ void stint__ledger_clear(stint_ledger *l)
 {
     l->count = 0;
     l->dropped = 0;
+    l->limit = l->most;
     stint__arena_fini(&l->texts);
     stint__arena_init(&l->texts, l->first, sizeof l->first, TEXTS_MAX);
 }

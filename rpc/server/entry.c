@@ -18,7 +18,7 @@
 
 /* What is known about a request when it is answered. */
 struct facts {
-    const stint_server *server;
+    const char *name; /* the server's, as ledgers have it */
     struct stint__slice method;
     struct stint__record *record; /* NULL: it made no calls */
     stint_time arrival, now;
@@ -47,24 +47,22 @@ stint_code stint__entry_set_name(stint_server *s, const char *name, stint_error 
 }
 
 /* The server's name, or the service in "package.Service/Method". */
-static struct stint__slice name_of(const struct facts *f)
+static struct stint__slice name_of(const stint_server *s, struct stint__slice method)
 {
-    if (f->server->name[0] != '\0')
-        return (struct stint__slice){(const uint8_t *)f->server->name, strlen(f->server->name)};
-    struct stint__slice name = f->method;
-    for (size_t i = 0; i < name.len; i++)
-        if (name.data[i] == '/')
-            name.len = i;
-    for (size_t i = name.len; i-- > 0;)
-        if (name.data[i] == '.')
-            return (struct stint__slice){name.data + i + 1, name.len - i - 1};
-    return name;
+    if (s->name[0] != '\0')
+        return (struct stint__slice){(const uint8_t *)s->name, strlen(s->name)};
+    if (method.len == 0)
+        return method;
+    const uint8_t *slash = memchr(method.data, '/', method.len);
+    const uint8_t *end = slash != NULL ? slash : method.data + method.len;
+    const uint8_t *dot = memrchr(method.data, '.', (size_t)(end - method.data));
+    const uint8_t *start = dot != NULL ? dot + 1 : method.data;
+    return (struct stint__slice){start, (size_t)(end - start)};
 }
 
-/* Terminated; "" if it is too long, which only a stranger's method can be. */
-static const char *copy_name(const struct facts *f, char out[STINT__LEDGER_SERVICE_MAX + 1])
+const char *stint__entry_name(const stint_server *s, struct stint__slice method, char *out)
 {
-    struct stint__slice name = name_of(f);
+    struct stint__slice name = name_of(s, method);
     size_t len = name.len <= STINT__LEDGER_SERVICE_MAX ? name.len : 0;
     if (len > 0)
         memcpy(out, name.data, len);
@@ -78,8 +76,8 @@ static struct facts facts_of_call(const stint_call *call, stint_time now)
 {
     const char *path = call->entry->method->path;
     return (struct facts){
-        .server = call->server,
-        .method = {(const uint8_t *)path, strlen(path)},
+        .name = call->entry->state->name,
+        .method = {(const uint8_t *)path, call->entry->path_len},
         .record = stint__record_find(call->own),
         .arrival = call->arrival,
         .now = now,
@@ -105,6 +103,7 @@ static stint_ledger_entry own_entry(const struct facts *f, stint_code code)
     return (stint_ledger_entry){
         .state = STINT_LEDGER_ANSWERED,
         .code = code,
+        .service = f->name,
         .outbound = f->transit,
         .had = f->deadline.ns == INT64_MAX ? STINT_DURATION_FOREVER
                                            : stint_time_sub(f->deadline, f->arrival),
@@ -148,9 +147,7 @@ static void encode_all(const stint_ledger_entry *own, stint_ledger *below,
 
 static void encode(const struct facts *f, stint_code code, struct stint__entry_bytes *ret)
 {
-    char name[STINT__LEDGER_SERVICE_MAX + 1];
-    stint_ledger_entry own = own_entry(f, code);
-    own.service = copy_name(f, name);
+    const stint_ledger_entry own = own_entry(f, code);
     stint_ledger *below = f->record != NULL ? stint__record_take(f->record, f->now) : NULL;
     if (below != NULL) {
         encode_all(&own, below, ret);
@@ -196,11 +193,10 @@ static void say_arrival(const struct facts *f, char *out)
 static void explain(const struct facts *f, stint_error *outcome)
 {
     char phases[PHASES_MAX];
-    char name[STINT__LEDGER_SERVICE_MAX + 1];
-    stint_duration total = f->transit + stint_time_sub(f->now, f->arrival);
-    stint_error was = *outcome;
-    if (was.code != STINT_DEADLINE_EXCEEDED || stint__says_where(&was))
+    if (outcome->code != STINT_DEADLINE_EXCEEDED || stint__says_where(outcome))
         return; /* or a hop below has said it */
+    const stint_error was = *outcome;
+    stint_duration total = f->transit + stint_time_sub(f->now, f->arrival);
     if (was.reason == STINT_REASON_EXPIRED_ON_ARRIVAL)
         say_arrival(f, phases);
     else if (was.reason == STINT_REASON_EXPIRED_IN_QUEUE)
@@ -210,7 +206,7 @@ static void explain(const struct facts *f, stint_error *outcome)
     else
         return;
     stint_error_set(outcome, was.code, STINT__EXPIRED_AFTER "%.1f ms: %s at %s (%.*s)",
-                    stint__ms(total), phases, copy_name(f, name), (int)f->method.len,
+                    stint__ms(total), phases, f->name, (int)f->method.len,
                     (const char *)f->method.data);
     outcome->origin = was.origin;
     outcome->reason = was.reason;
@@ -258,8 +254,10 @@ void stint__entry_of_arrival(const struct stint__arrival *a, stint_error *outcom
     ret->bytes = (struct stint__slice){NULL, 0};
     if (!wanted && outcome->code != STINT_DEADLINE_EXCEEDED)
         return;
+    char name[STINT__LEDGER_SERVICE_MAX + 1];
     const struct facts f = {
-        .server = a->server,
+        .name = a->entry != NULL ? a->entry->state->name
+                                 : stint__entry_name(a->server, a->in->env.method, name),
         .method = a->in->env.method,
         .arrival = a->in->read_at,
         .now = a->now,

@@ -27,4 +27,8 @@ void stint__entry_bytes_fini(struct stint__entry_bytes *b);
 STINT_NODISCARD stint_code stint__entry_set_name(stint_server *s, const char *name,
                                                  stint_error *err);
 
+/* What ledgers call the server of a method, into out, which has room for STINT__LEDGER_SERVICE_MAX
+ * bytes and the end; returns out. "" if it is too long, which only a stranger's method can be. */
+const char *stint__entry_name(const stint_server *s, struct stint__slice method, char *out);
+
 #endif

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "alloc.h"
+#include "entry.h"
 #include "server_internal.h"
 
 /* Shorter paths first, so that most comparisons look at lengths only. */
@@ -108,6 +109,7 @@ static void insert(stint_server *s, const stint_service *service, const void *op
         memmove(&methods[at + 1], &methods[at], (s->n_methods - at) * sizeof *methods);
         methods[at] =
             (struct stint__method_entry){m, len, service->dispatch[i], ops, self, states[i]};
+        stint__entry_name(s, (struct stint__slice){(const uint8_t *)m->path, len}, states[i]->name);
         s->n_methods++;
     }
 }

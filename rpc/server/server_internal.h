@@ -82,6 +82,7 @@ typedef atomic_uint_fast64_t stint__outcomes[STINT__OUTCOMES];
 
 /* One method as this server has come to know it. */
 struct stint__method_state {
+    char name[STINT__LEDGER_SERVICE_MAX + 1]; /* what ledgers call its server */
     stint__outcomes outcomes;
     atomic_uint_fast32_t turned_away;      /* since the last probe: see admission.c */
     atomic_int_fast64_t probed_at;         /* when that was, in ns */

@@ -48,7 +48,7 @@ static struct writer put_metadata(struct writer w, const stint_metadata *md)
     return w;
 }
 
-static struct writer encode(struct writer w, const struct stint__envelope *e)
+WRITER struct writer encode(struct writer w, const struct stint__envelope *e)
 {
     w = put_uint(w, 1, e->kind != 0, e->kind);
     w = put_uint(w, 2, e->call_id != 0, e->call_id);

@@ -228,6 +228,23 @@ static void without_memory_entries_are_dropped_but_it_is_a_tree(void **state)
     }
 }
 
+static void a_cleared_one_asks_for_memory_again(void **state)
+{
+    (void)state;
+    size_t none = 0;
+    stint_ledger *l = ledger_new();
+    stint__alloc_set_gate(some_fail, &none);
+    for (uint32_t i = 0; i < 10; i++)
+        add(l, i > 0, 0, MS);
+    stint__alloc_set_gate(NULL, NULL);
+    assert_int_equal(stint_ledger_count(l), STINT__LEDGER_FEW);
+    stint__ledger_clear(l);
+    for (uint32_t i = 0; i < 10; i++)
+        add(l, i > 0, 0, MS);
+    assert_int_equal(stint_ledger_count(l), 10);
+    stint__ledger_free(l);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -240,6 +257,7 @@ int main(void)
         REAL_TEST(own_time_is_when_no_call_is_under_way),
         REAL_TEST(without_an_account_all_of_it_is_its_own),
         REAL_TEST(without_memory_entries_are_dropped_but_it_is_a_tree),
+        REAL_TEST(a_cleared_one_asks_for_memory_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
