@@ -50,7 +50,7 @@ int sim_setup(void **state)
 
 static bool close_everything(struct sim *s)
 {
-    stint__mem_reset(); /* a partition must not hold up the end */
+    stint__mem_reset();    /* a partition must not hold up the end */
     while (s->n_nodes > 0) /* first: their handlers call by the channels */
         simnode_stop(&s->nodes[--s->n_nodes]);
     while (s->n_channels > 0)

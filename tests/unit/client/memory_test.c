@@ -116,7 +116,7 @@ static stint_code everything(void)
     stint_metadata_free(md);
     stint_ctx_drop(ctx);
     stint_ctx_drop(base);
-    stint_server_free(s); /* first: a handler whose caller has given up still calls by the channel */
+    stint_server_free(s); /* before the channel: its handlers call by that */
     stint_channel_close(ch);
     stint__net_quiesce();
     return code;
