@@ -34,6 +34,11 @@ static inline void stint__list_push_back(struct stint__list *head, struct stint_
     head->prev = link;
 }
 
+static inline void stint__list_push_front(struct stint__list *head, struct stint__list *link)
+{
+    stint__list_push_back(head->next, link);
+}
+
 static inline void stint__list_unlink(struct stint__list *link)
 {
     link->prev->next = link->next;

@@ -109,7 +109,6 @@ void stint__server_unref(stint_server *s)
     pthread_mutex_destroy(&s->mutex);
     stint__methods_free(s);
     stint__free(s->acceptors);
-    stint__free(s->workers);
     stint__free(s);
 }
 

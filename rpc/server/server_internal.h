@@ -127,13 +127,19 @@ enum stint__server_end { STINT__END_NOT_BEGUN, STINT__END_BEGUN, STINT__END_DONE
  * what is marked [work]. */
 struct stint__work {
     pthread_mutex_t mutex;
-    pthread_cond_t ready;
+    struct stint__list idle; /* of stint__worker: those that sleep, the last to fall asleep first */
     struct stint__queue queue;
     struct stint__limit limit; /* of all methods together */
     struct stint__timer sweep; /* gives up what no worker has taken in time, */
     stint_time sweep_at;       /* at this time; INT64_MAX ns: not armed */
-    uint32_t idle;             /* workers that wait */
     bool closed;
+};
+
+struct stint__worker {
+    stint_server *server;
+    pthread_t thread;
+    struct stint__list idle; /* [work] in the work's list while it sleeps */
+    pthread_cond_t wake;     /* it is not in that list any more */
 };
 
 struct stint_server {
@@ -153,7 +159,7 @@ struct stint_server {
     size_t n_methods;
     struct stint__acceptor **acceptors;
     size_t n_acceptors;
-    pthread_t *workers;
+    struct stint__worker *workers;
     uint32_t n_workers;
 
     struct stint__work work;

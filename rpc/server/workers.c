@@ -4,6 +4,10 @@
  * all are busy: they look again before they sleep. Whoever takes something out of the queue has its
  * reference, and answers it without the mutex.
  *
+ * Each worker sleeps on a condition variable of its own. Of several that share one, glibc now and
+ * then wakes none (its bug 25847, which Debian 12's 2.36 has), and a call would lie in the queue.
+ * The worker that fell asleep last is woken first, as its caches are the warmest.
+ *
  * A call that waits is given up when what is left is less than it needs: by the worker that comes
  * next, or, if all are busy for longer, by the sweep timer. */
 #include <signal.h>
@@ -109,6 +113,29 @@ static void on_sweep(struct stint__timer *t)
     stint__transport_leave();
 }
 
+/* ---- sleeping workers ---- */
+
+/* The worker to wake, by `wake` and without the mutex; NULL: none sleeps. */
+static struct stint__worker *pick_idle_locked(struct stint__work *work)
+{
+    struct stint__list *link = stint__list_pop_front(&work->idle);
+    return link != NULL ? STINT__CONTAINER_OF(link, struct stint__worker, idle) : NULL;
+}
+
+static void wake(struct stint__worker *w)
+{
+    if (w != NULL)
+        pthread_cond_signal(&w->wake);
+}
+
+/* Until it is picked. */
+static void sleep_locked(struct stint__work *work, struct stint__worker *self)
+{
+    stint__list_push_front(&work->idle, &self->idle);
+    while (!stint__list_empty(&self->idle))
+        pthread_cond_wait(&self->wake, &work->mutex);
+}
+
 /* ---- into the queue ---- */
 
 /* Answers one that is given up for a call that found the queue full. Consumes its reference. */
@@ -149,10 +176,9 @@ stint_code stint__work_push(stint_call *call, stint_error *err)
     pthread_mutex_lock(&work->mutex);
     bool closed = work->closed;
     enum stint__push result = push_locked(work, call, &displaced);
-    bool wake = result == STINT__PUSH_DONE && work->idle > 0;
+    struct stint__worker *next = result == STINT__PUSH_DONE ? pick_idle_locked(work) : NULL;
     pthread_mutex_unlock(&work->mutex);
-    if (wake)
-        pthread_cond_signal(&work->ready);
+    wake(next);
     if (displaced != NULL)
         displace(displaced);
     if (result == STINT__PUSH_DONE)
@@ -204,17 +230,16 @@ void stint__work_forget(stint_call *call)
     bool deferred = atomic_load(&call->deferred);
     if (atomic_load(&call->occupies) && !deferred)
         return; /* until its handler returns */
-    bool wake = false;
+    struct stint__worker *next = NULL;
     pthread_mutex_lock(&work->mutex);
     bool queued = call->waiter.queued;
     stint__queue_remove(&work->queue, &call->waiter);
     if (deferred) {
         done_locked(work, call, true);
-        wake = work->idle > 0 && work->queue.length > 0;
+        next = work->queue.length > 0 ? pick_idle_locked(work) : NULL;
     }
     pthread_mutex_unlock(&work->mutex);
-    if (wake)
-        pthread_cond_signal(&work->ready);
+    wake(next);
     if (queued)
         stint__call_unref(call);
 }
@@ -243,13 +268,14 @@ static bool find_turn_locked(struct stint__work *work, struct turn *t)
 /* Whether another worker should look, too: a limit may have risen by more than one. */
 static bool is_more_to_do_locked(const struct stint__work *work)
 {
-    return work->idle > 0 && work->queue.length > 0 && work->queue.running < work->queue.limit;
+    return work->queue.length > 0 && work->queue.running < work->queue.limit;
 }
 
 /* Waits for something to do. `done` (may be NULL), what was done before, is released. False: there
  * will be nothing more. */
-static bool next_turn(struct stint__work *work, stint_call *done, struct turn *t)
+static bool next_turn(struct stint__worker *self, stint_call *done, struct turn *t)
 {
+    struct stint__work *work = &self->server->work;
     stint__list_init(&t->given_up);
     t->call = NULL;
     pthread_mutex_lock(&work->mutex);
@@ -265,15 +291,13 @@ static bool next_turn(struct stint__work *work, stint_call *done, struct turn *t
         found = find_turn_locked(work, t);
     }
     while (!found && !work->closed) {
-        work->idle++;
-        pthread_cond_wait(&work->ready, &work->mutex);
-        work->idle--;
+        sleep_locked(work, self);
         found = find_turn_locked(work, t);
     }
-    bool wake = found && is_more_to_do_locked(work);
+    struct stint__worker *next =
+        found && is_more_to_do_locked(work) ? pick_idle_locked(work) : NULL;
     pthread_mutex_unlock(&work->mutex);
-    if (wake)
-        pthread_cond_signal(&work->ready);
+    wake(next);
     if (done != NULL)
         stint__call_unref(done);
     return found;
@@ -281,11 +305,11 @@ static bool next_turn(struct stint__work *work, stint_call *done, struct turn *t
 
 static void *worker(void *arg)
 {
-    stint_server *s = arg;
+    struct stint__worker *self = arg;
     stint_call *done = NULL;
     struct turn t;
-    stint__work_for(s);
-    while (next_turn(&s->work, done, &t)) {
+    stint__work_for(self->server);
+    while (next_turn(self, done, &t)) {
         done = t.call;
         give_up(&t.given_up, t.now);
         if (done == NULL)
@@ -316,7 +340,7 @@ void stint__work_init(stint_server *s)
     struct stint__work *work = &s->work;
     uint32_t most = s->opts.max_concurrency;
     pthread_mutex_init(&work->mutex, NULL);
-    stint__cond_init(&work->ready);
+    stint__list_init(&work->idle);
     stint__queue_init(&work->queue, s->opts.max_queue, most, stint_now());
     stint__limit_init(&work->limit, STINT__LIMIT_LEAST, most, most);
     stint__timer_init(&work->sweep, on_sweep);
@@ -325,8 +349,10 @@ void stint__work_init(stint_server *s)
 
 void stint__work_fini(stint_server *s)
 {
+    for (uint32_t i = 0; s->workers != NULL && i < s->opts.workers; i++)
+        pthread_cond_destroy(&s->workers[i].wake);
+    stint__free(s->workers);
     stint__queue_fini(&s->work.queue);
-    pthread_cond_destroy(&s->work.ready);
     pthread_mutex_destroy(&s->work.mutex);
 }
 
@@ -335,8 +361,13 @@ stint_code stint__workers_start(stint_server *s, stint_error *err)
     s->workers = stint__alloc_array(s->opts.workers, sizeof *s->workers);
     if (s->workers == NULL)
         return stint_error_set(err, STINT_RESOURCE_EXHAUSTED, "out of memory");
+    for (uint32_t i = 0; i < s->opts.workers; i++) {
+        s->workers[i].server = s;
+        stint__list_init(&s->workers[i].idle);
+        stint__cond_init(&s->workers[i].wake);
+    }
     while (s->n_workers < s->opts.workers &&
-           stint__thread_start(&s->workers[s->n_workers], worker, s))
+           stint__thread_start(&s->workers[s->n_workers].thread, worker, &s->workers[s->n_workers]))
         s->n_workers++;
     if (s->n_workers == s->opts.workers)
         return STINT_OK;
@@ -351,10 +382,12 @@ void stint__workers_stop(stint_server *s)
     struct stint__work *work = &s->work;
     pthread_mutex_lock(&work->mutex);
     work->closed = true;
-    pthread_cond_broadcast(&work->ready);
+    struct stint__worker *w;
+    while ((w = pick_idle_locked(work)) != NULL)
+        wake(w);
     pthread_mutex_unlock(&work->mutex);
     stint__timer_disarm_wait(&work->sweep);
     for (uint32_t i = 0; i < s->n_workers; i++)
-        pthread_join(s->workers[i], NULL);
+        pthread_join(s->workers[i].thread, NULL);
     s->n_workers = 0;
 }
