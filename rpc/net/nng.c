@@ -156,19 +156,25 @@ static void connector_fini(struct connector *c)
     stint__free(c);
 }
 
+/* Over tcp, libnng 1.5.2 may say that a dial has succeeded while it is still under way: then the
+ * first read or write tells. But nobody waits for what comes when the connector is freed. */
 static void on_connection(void *arg)
 {
     struct connector *c = arg;
     struct stint__net_op *op = c->op;
+    bool freed = atomic_load(&c->freed);
     int rv = nng_aio_result(c->aio);
+    op->stream = NULL;
     if (rv == 0) {
-        op->code = STINT_OK;
         op->stream = stint__nng_stream_attach(c->spare, nng_aio_get_output(c->aio, 0));
         c->spare = NULL;
-    } else {
-        op->code = stint__nng_error(&op->error, rv, atomic_load(&c->freed), c->url);
-        op->stream = NULL;
     }
+    if (rv == 0 && freed) {
+        stint__stream_free(op->stream);
+        op->stream = NULL;
+        rv = NNG_ECLOSED;
+    }
+    op->code = rv == 0 ? STINT_OK : stint__nng_error(&op->error, rv, freed, c->url);
     op->fn(op);
 }
 
