@@ -126,7 +126,12 @@ static stint_duration span_of(uint64_t us)
     return STINT_US((stint_duration)(us < most ? us : most));
 }
 
-static const char out_of_range[] = "a number is out of range"; /* the .proto says 32 bits */
+/* Numbers that the .proto says have 32 bits. */
+static bool fits(const struct spec *s, const struct stint__field *in)
+{
+    bool is_short = s->form == FORM_UINT32 || s->form == FORM_STATE || s->form == FORM_CODE;
+    return !is_short || in->value <= UINT32_MAX;
+}
 
 static const char *store(const struct spec *s, const struct stint__field *in,
                          struct stint__ledger_raw *ret)
@@ -137,16 +142,16 @@ static const char *store(const struct spec *s, const struct stint__field *in,
         return NULL;
     case FORM_UINT32:
         *(uint32_t *)member = (uint32_t)in->value;
-        return in->value <= UINT32_MAX ? NULL : out_of_range;
+        return NULL;
     case FORM_STATE:
         *(stint_ledger_state *)member = in->value <= STINT_LEDGER_UNDER_WAY
                                             ? (stint_ledger_state)in->value
                                             : STINT_LEDGER_OPAQUE;
-        return in->value <= UINT32_MAX ? NULL : out_of_range;
+        return NULL;
     case FORM_CODE:
         *(stint_code *)member =
             in->value <= STINT_UNAUTHENTICATED ? (stint_code)in->value : STINT_UNKNOWN;
-        return in->value <= UINT32_MAX ? NULL : out_of_range;
+        return NULL;
     case FORM_SPAN:
         *(stint_duration *)member = span_of(in->value);
         return NULL;
@@ -180,6 +185,8 @@ static const char *decode_entry(struct stint__slice bytes, struct stint__ledger_
         if ((seen & UINT32_C(1) << in.number) != 0)
             return "a field is there twice";
         seen |= UINT32_C(1) << in.number;
+        if (!fits(s, &in))
+            return "a number is out of range";
         problem = store(s, &in, ret);
         if (problem != NULL)
             return problem;
