@@ -53,6 +53,7 @@ static void write_ledgers(void)
     struct bytes orphan = sample_ledger();
     bytes_put_field(&orphan, 1, "\x08\x07", 2);
     write_seed("envelope", "ledger-orphan", NO_CHOICE, reply_with(orphan));
+    write_seed("envelope", "ledger-empty", NO_CHOICE, reply_with((struct bytes){0}));
 }
 
 static void write_envelopes(void)

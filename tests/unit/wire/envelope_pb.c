@@ -107,10 +107,11 @@ bool ledger_is_same(struct stint__slice bytes, const Stint__Rpc__V1__Ledger *pb)
     return more == 0 && n == pb->n_entries && r.dropped == pb->dropped;
 }
 
+/* An empty ledger is as none: it is not encoded. */
 static bool same_ledger(const struct stint__envelope *e, const Stint__Rpc__V1__Envelope *pb)
 {
     if (pb->ledger == NULL)
-        return e->ledger.data == NULL;
+        return e->ledger.len == 0;
     return !ledger_is_sound(e->ledger) || ledger_is_same(e->ledger, pb->ledger);
 }
 

@@ -79,6 +79,13 @@ static const uint8_t *any_id(struct random *r)
 
 static struct bytes a_ledger;
 
+/* None, an empty one, or a whole one. */
+static struct stint__slice any_ledger(struct random *r)
+{
+    size_t len = next(r) % 2 == 0 ? a_ledger.len : 0;
+    return next(r) % 4 == 0 ? (struct stint__slice){0} : (struct stint__slice){a_ledger.data, len};
+}
+
 /* Mostly none; else some, up to the limits. */
 static void add_any_metadata(struct random *r, stint_metadata *md)
 {
@@ -123,7 +130,7 @@ static struct stint__envelope any_envelope(struct random *r, const stint_metadat
         .needed_us = any_uint(r, 64),
         .asked_us = any_uint(r, 64),
         .probe = next(r) % 2 == 0,
-        .ledger = next(r) % 2 == 0 ? bytes_slice(&a_ledger) : (struct stint__slice){NULL, 0},
+        .ledger = any_ledger(r),
         .has_payload = next(r) % 4 != 0,
         .payload = any_bytes(r, 1000),
     };
@@ -319,7 +326,7 @@ static void put_any_field(struct bytes *b, struct random *r, uint32_t number)
         maybe_put_field(b, r, number, (struct stint__slice){entry, 5});
         break;
     case 27:
-        maybe_put_field(b, r, number, bytes_slice(&a_ledger));
+        maybe_put_field(b, r, number, any_ledger(r));
         break;
     case 22:
     case 30: /* not ours */
