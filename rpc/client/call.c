@@ -361,6 +361,7 @@ static struct stint__client_call *call_begin(const stint_ctx *ctx, stint_channel
                                              const stint_completion *then, stint_error *err)
 {
     stint_error_clear(err);
+    stint__client_empty_reply(ctx);
     atomic_fetch_add_explicit(&ch->counters.calls, 1, memory_order_relaxed);
     if (check_ctx(ctx, method, err) != STINT_OK)
         return refuse_early(ch, err);
@@ -426,6 +427,7 @@ stint_code stint_invoke(const stint_ctx *ctx, stint_channel *ch, const stint_met
     err = err != NULL ? err : &local;
     *ret_reply = NULL;
     if (stint__client_must_not_block()) {
+        stint__client_empty_reply(ctx);
         stint_error_set(err, STINT_FAILED_PRECONDITION,
                         "blocking call of %s in a thread that must not block: use the async stub",
                         method->path);

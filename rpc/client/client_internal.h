@@ -240,6 +240,10 @@ void stint__reply_info_release(stint_reply_info *info);
 /* An empty ledger that the info owns and shows from now on; NULL: out of memory. */
 stint_ledger *stint__reply_info_own_ledger(stint_reply_info *info);
 
+/* What comes first in every call under ctx: its reply info, if it has one and no other call is
+ * filling it, shows nothing of the call before, even if this one is refused at once. */
+void stint__client_empty_reply(const stint_ctx *ctx);
+
 /* The options that ctx carries, the channel's defaults filled in. */
 stint_call_options stint__client_call_options_of(const stint_ctx *ctx, const stint_channel *ch);
 

@@ -38,9 +38,12 @@ static stint_group *exhausted(void)
 stint_group *stint_group_new(const stint_ctx *ctx, stint_duration reserve)
 {
     stint_group *g = stint__alloc_zeroed(sizeof *g);
+    stint_ctx *own = g != NULL ? stint_ctx_with_reserve(ctx, reserve) : stint__ctx_exhausted();
+    if (own == stint__ctx_exhausted())
+        stint__client_empty_reply(ctx); /* the calls, which all fail, do not know of it */
     if (g == NULL)
         return exhausted();
-    g->ctx = stint_ctx_with_reserve(ctx, reserve);
+    g->ctx = own;
     pthread_mutex_init(&g->mutex, NULL);
     stint__cond_init(&g->changed);
     return g;
@@ -125,6 +128,7 @@ void stint_group_invoke(stint_group *g, stint_channel *ch, const stint_method *m
     const struct member here = {g, method, ch, ret_reply};
     struct member *m = stint__alloc(sizeof *m);
     if (m == NULL) {
+        stint__client_empty_reply(g->ctx);
         stint_error_set(&err, STINT_RESOURCE_EXHAUSTED, "out of memory");
         member_over(&here, NULL, &err);
         return;

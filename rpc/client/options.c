@@ -23,6 +23,13 @@ stint_ctx *stint_ctx_with_call_options(const stint_ctx *parent, const stint_call
     return call_options_with_owned(parent, copy, stint__free);
 }
 
+void stint__client_empty_reply(const stint_ctx *ctx)
+{
+    const stint_call_options *given = call_options_of(ctx);
+    if (given != NULL && given->reply != NULL && stint__reply_info_take(given->reply))
+        stint__reply_info_release(given->reply);
+}
+
 stint_call_options stint__client_call_options_of(const stint_ctx *ctx, const stint_channel *ch)
 {
     const stint_call_options *given = call_options_of(ctx);
