@@ -176,17 +176,22 @@ static void on_cancel(void *arg)
 
 /* ---- beginning ---- */
 
-static void set_deadline(struct stint__client_call *call)
+/* Ends the call after `timeout` at the latest; none if it is not positive. */
+static void limit(struct stint__client_call *call, stint_duration timeout)
 {
-    stint_duration own = call->method->timeout;
-    call->has_deadline = stint_ctx_deadline(call->ctx, &call->deadline);
-    if (!call->has_deadline && own <= 0)
-        own = call->ch->opts.default_timeout;
-    if (own <= 0)
+    if (timeout <= 0)
         return;
-    stint_time end = stint_time_add(call->start, own);
+    stint_time end = stint_time_add(call->start, timeout);
     call->deadline = call->has_deadline ? stint_time_min(call->deadline, end) : end;
     call->has_deadline = true;
+}
+
+static void set_deadline(struct stint__client_call *call)
+{
+    call->has_deadline = stint_ctx_deadline(call->ctx, &call->deadline);
+    if (!call->has_deadline)
+        limit(call, call->ch->opts.default_timeout);
+    limit(call, call->method->timeout);
 }
 
 static stint_code set_info(struct stint__client_call *call, stint_error *err)
