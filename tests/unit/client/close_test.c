@@ -42,29 +42,55 @@ static void check_ended(stint_code code)
         fail_msg("ended with %s", stint_code_name(code));
 }
 
-static stint_channel *open_channel(struct probe *p, const stint_channel_options *opts)
-{
+/* A channel of its own, and threads that call over it. */
+struct round {
     stint_channel *ch;
-    assert_int_equal(stint_channel_open(&ch, stint_server_url(p->server, 0), opts, NULL), STINT_OK);
-    return ch;
+    struct event begun; /* a call has begun: closing waits for it from now on */
+    stint_interceptor counter;
+    const stint_interceptor *interceptors[2];
+    struct waiter waiters[WAITERS];
+};
+
+static stint_code count_begun(void *self, const stint_ctx *ctx, stint_interception *call,
+                              stint_ctx **ret_ctx, stint_error *err)
+{
+    (void)ctx, (void)call, (void)ret_ctx, (void)err;
+    event_raise(self);
+    return STINT_OK;
 }
 
-/* Blocking calls that have all been begun: their handlers run. */
-static void start_waiters(struct probe *p, stint_channel *ch, const stint_ctx *ctx,
-                          struct waiter waiters[WAITERS])
+static void round_init(struct round *r, struct probe *p)
 {
-    unsigned entered = event_count(&p->entered);
+    *r = (struct round){.counter = {.self = &r->begun, .begin = count_begun},
+                        .interceptors = {&r->counter, NULL}};
+    event_init(&r->begun);
+    assert_int_equal(stint_channel_open(&r->ch, stint_server_url(p->server, 0),
+                                        STINT_CHANNEL_OPTIONS(.interceptors = r->interceptors),
+                                        NULL),
+                     STINT_OK);
+}
+
+static void start_waiters(struct round *r, const stint_ctx *ctx)
+{
     for (unsigned i = 0; i < WAITERS; i++) {
-        waiters[i] = (struct waiter){.ch = ch, .ctx = ctx};
-        assert_int_equal(pthread_create(&waiters[i].thread, NULL, wait_for_call, &waiters[i]), 0);
+        struct waiter *w = &r->waiters[i];
+        *w = (struct waiter){.ch = r->ch, .ctx = ctx};
+        assert_int_equal(pthread_create(&w->thread, NULL, wait_for_call, w), 0);
     }
-    event_wait(&p->entered, entered + WAITERS);
 }
 
-static void join_waiters(struct waiter waiters[WAITERS])
+static void join_waiters(struct round *r)
 {
-    for (unsigned i = 0; i < WAITERS; i++)
-        pthread_join(waiters[i].thread, NULL);
+    for (unsigned i = 0; i < WAITERS; i++) {
+        pthread_join(r->waiters[i].thread, NULL);
+        check_ended(r->waiters[i].code);
+    }
+}
+
+/* With its channel closed. */
+static void round_fini(struct round *r)
+{
+    event_fini(&r->begun);
 }
 
 static void *cancel_it(void *ctx)
@@ -76,19 +102,21 @@ static void *cancel_it(void *ctx)
 /* Two kinds of calls, a deadline for some, a cancellation for others, and the closing, at once. */
 static void close_in_the_middle(struct probe *p, unsigned round)
 {
-    struct waiter waiters[WAITERS];
+    struct round r;
     struct outcome outcomes[ASYNC];
     bool begun[ASYNC];
     pthread_t canceller;
-    stint_channel *ch = open_channel(p, NULL);
+    round_init(&r, p);
     stint_ctx *ctx = stint_ctx_with_cancel(stint_ctx_background());
-    start_waiters(p, ch, ctx, waiters);
+    unsigned entered = event_count(&p->entered); /* no handler of a round before is late */
+    start_waiters(&r, ctx);
+    event_wait(&p->entered, entered + WAITERS);
     stint_time deadline = stint_time_add(stint_now(), DEADLINE);
     stint_ctx *brief = stint_ctx_with_deadline(ctx, deadline);
     for (unsigned i = 0; i < ASYNC; i++) {
         outcome_init(&outcomes[i]);
         stint_code code =
-            probe_v1_probe_quick_async(brief, ch, &empty, probe_done, &outcomes[i], NULL);
+            probe_v1_probe_quick_async(brief, r.ch, &empty, probe_done, &outcomes[i], NULL);
         begun[i] = code == STINT_OK;
         if (!begun[i]) /* a slow machine: the deadline came first */
             assert_int_equal(code, STINT_DEADLINE_EXCEEDED);
@@ -98,17 +126,16 @@ static void close_in_the_middle(struct probe *p, unsigned round)
                                          stint_time_sub(deadline, stint_now()) - STINT_US(20)),
                          STINT_OK);
     assert_int_equal(pthread_create(&canceller, NULL, cancel_it, ctx), 0);
-    stint_channel_close(ch);
+    stint_channel_close(r.ch);
     for (unsigned i = 0; i < ASYNC; i++) {
         assert_int_equal(event_count(&outcomes[i].event), begun[i] ? 1 : 0);
         outcome_fini(&outcomes[i]);
     }
     pthread_join(canceller, NULL);
-    join_waiters(waiters);
-    for (unsigned i = 0; i < WAITERS; i++)
-        check_ended(waiters[i].code);
+    join_waiters(&r);
     stint_ctx_drop(brief);
     stint_ctx_drop(ctx);
+    round_fini(&r);
 }
 
 static void a_channel_closes_amid_its_calls(void **state)
@@ -131,30 +158,25 @@ static void a_channel_closes_while_deadlines_fire(void **state)
     p.sopts.workers = 2 * WAITERS;
     probe_start(&p, url);
     for (unsigned round = 0; round < ROUNDS; round++) {
-        struct waiter waiters[WAITERS];
-        stint_channel *ch = open_channel(&p, NULL);
-        assert_int_equal(stint_channel_wait_ready(stint_ctx_background(), ch, NULL), STINT_OK);
-        /* Late enough for the handlers to be entered, also on a slow machine. */
+        struct round r;
+        round_init(&r, &p);
+        assert_int_equal(stint_channel_wait_ready(stint_ctx_background(), r.ch, NULL), STINT_OK);
+        /* Late enough for the handlers to be entered, also on a slow machine. They are not counted:
+         * one of the round before may be late, and be taken for one of this. */
         stint_time deadline = stint_time_add(stint_now(), STINT_MS(30));
         stint_ctx *brief = stint_ctx_with_deadline(stint_ctx_background(), deadline);
-        unsigned entered = event_count(&p.entered);
-        for (unsigned i = 0; i < WAITERS; i++) {
-            waiters[i] = (struct waiter){.ch = ch, .ctx = brief};
-            assert_int_equal(pthread_create(&waiters[i].thread, NULL, wait_for_call, &waiters[i]),
-                             0);
-        }
-        bool all_inside = event_wait_ms(&p.entered, entered + WAITERS, 30);
+        start_waiters(&r, brief);
+        bool all_begun = event_wait_ms(&r.begun, WAITERS, 30);
         stint_duration left = stint_time_sub(deadline, stint_now());
-        if (all_inside)
+        if (all_begun)
             assert_int_equal(stint_ctx_sleep(stint_ctx_background(), left), STINT_OK);
-        else /* a thread may not have begun its call, and must not find the channel gone */
-            join_waiters(waiters);
-        stint_channel_close(ch);
-        if (all_inside)
-            join_waiters(waiters);
-        for (unsigned i = 0; i < WAITERS; i++)
-            check_ended(waiters[i].code);
+        else /* a thread may be late, and must not find the channel gone */
+            join_waiters(&r);
+        stint_channel_close(r.ch);
+        if (all_begun)
+            join_waiters(&r);
         stint_ctx_drop(brief);
+        round_fini(&r);
     }
     probe_stop(&p);
 }
