@@ -7,15 +7,17 @@
  * outcome, detaches the other sources and delivers; the others only drop their reference.
  *
  * `place` is where its request is: NOWHERE, WAITING (in the channel's list), SUBMITTING (some
- * thread is handing it to the transport), SENT (the transport holds the exchange), OVER (the
- * transport has let go of it).
+ * thread is handing it to the transport), SENT (the transport holds the exchange), BOUNCED (the
+ * transport has given it back, unsent, before that thread could say SENT), OVER (the transport has
+ * let go of it). submit.c says who moves it from where to where.
  *
- * A claimer that finds the place SUBMITTING leaves the exchange to the submitting thread, which
- * looks at the state after it has set SENT: with sequentially consistent atomics at least one sees
- * the other.
+ * A claimer that finds the place SUBMITTING or BOUNCED leaves the exchange to the submitting
+ * thread, which looks at the state after it has set SENT or WAITING: with sequentially consistent
+ * atomics at least one sees the other.
  *
  * References: one for the caller (sync) or for the delivery of the outcome (async); one while the
- * exchange is WAITING, SUBMITTING or SENT; one while the timer is armed or its function runs. */
+ * exchange is WAITING, SUBMITTING, BOUNCED or SENT; one while the timer is armed or its function
+ * runs. */
 #ifndef STINT_CLIENT_CLIENT_INTERNAL_H
 #define STINT_CLIENT_CLIENT_INTERNAL_H
 
@@ -84,6 +86,7 @@ enum stint__call_place {
     STINT__PLACE_NOWHERE,
     STINT__PLACE_WAITING,
     STINT__PLACE_SUBMITTING,
+    STINT__PLACE_BOUNCED,
     STINT__PLACE_SENT,
     STINT__PLACE_OVER,
 };

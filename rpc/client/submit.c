@@ -10,6 +10,22 @@
  * when what it tried to send must wait for the next ready event. So whoever puts a call behind
  * others under the mutex knows that somebody will come for it.
  *
+ * The place of a request is moved by one thread at a time:
+ *
+ *   NOWHERE    -> SUBMITTING by the thread that makes the call
+ *   WAITING    -> SUBMITTING by the one that sends what waited; -> NOWHERE by whoever ends the call
+ *   SUBMITTING -> SENT, WAITING or NOWHERE by the thread that set it, the submitter. But the
+ *                 transport may end the exchange before its submit returns: -> OVER (answered, or
+ *                 lost and maybe executed) or -> BOUNCED (lost and certainly unsent), which the
+ *                 submitter's compare-and-swap to SENT finds
+ *   BOUNCED    -> SUBMITTING by the submitter, which goes on as if there had been no connection
+ *   SENT       -> OVER by the reply or the loss. A loss that left it unsent goes on to SUBMITTING,
+ *                 and is the submitter then
+ *
+ * So nobody else sets SUBMITTING before the submitter has left it, and one thread only sends a lost
+ * request again. The request's reference goes with the place: to the transport with a submit that
+ * succeeds, back to the submitter with BOUNCED.
+ *
  * The list, `flushing` and the place WAITING are guarded by the channel's mutex; see
  * client_internal.h for the other places, and for the reference that a request holds on its call
  * from the first attempt to send it until it is over ("the request's reference" below). No lock is
@@ -69,7 +85,15 @@ static void abandon(struct stint__client_call *call)
         stint__client_call_unref(call);
 }
 
-/* Hands the request, in place SUBMITTING, to the transport, which takes over its reference. */
+static stint_code fail_not_connected(stint_error *err, const char *why)
+{
+    stint_error_set(err, STINT_UNAVAILABLE, "%s", why);
+    err->reason = STINT_REASON_NOT_CONNECTED;
+    return STINT_UNAVAILABLE;
+}
+
+/* Hands the request, in place SUBMITTING, to the transport, which takes over its reference. On
+ * failure both are the caller's still, or again. */
 static stint_code send_now(struct stint__client_call *call, stint_error *err)
 {
     struct stint__envelope e;
@@ -78,11 +102,16 @@ static stint_code send_now(struct stint__client_call *call, stint_error *err)
         code = stint__peer_submit(call->ch->peer, &call->exchange, &e, err);
     if (code != STINT_OK)
         return code;
-    int expected = STINT__PLACE_SUBMITTING;
-    if (atomic_compare_exchange_strong(&call->place, &expected, STINT__PLACE_SENT) &&
-        atomic_load(&call->state) != STINT__CALL_PENDING)
-        abandon(call);
-    return STINT_OK;
+    int place = STINT__PLACE_SUBMITTING;
+    if (atomic_compare_exchange_strong(&call->place, &place, STINT__PLACE_SENT)) {
+        if (atomic_load(&call->state) != STINT__CALL_PENDING)
+            abandon(call);
+        return STINT_OK;
+    }
+    if (place != STINT__PLACE_BOUNCED)
+        return STINT_OK;
+    atomic_store(&call->place, STINT__PLACE_SUBMITTING);
+    return fail_not_connected(err, "the connection was lost before the request was written");
 }
 
 /* To be called after every change of what it depends on. */
@@ -104,9 +133,7 @@ static stint_code send_in_turn(struct stint__client_call *call, struct attempt *
     a->in_line = !a->is_next && atomic_load(&call->ch->backlog);
     if (!a->in_line)
         return send_now(call, err);
-    stint_error_set(err, STINT_UNAVAILABLE, "other calls wait");
-    err->reason = STINT_REASON_NOT_CONNECTED;
-    return STINT_UNAVAILABLE;
+    return fail_not_connected(err, "other calls wait");
 }
 
 enum parked { PARKED, TRY_AGAIN, MAY_NOT_WAIT };
@@ -324,16 +351,27 @@ static void on_reply(struct stint__exchange *x, const struct stint__incoming *in
     stint__client_call_unref(call);
 }
 
-/* The connection broke. What was never given to it may go over the next one. */
+/* Takes the request of a lost exchange out of its place, SENT or SUBMITTING, which is returned. */
+static int take_back(struct stint__client_call *call, bool bounce)
+{
+    int place = STINT__PLACE_SENT;
+    int to = STINT__PLACE_OVER;
+    while (!atomic_compare_exchange_strong(&call->place, &place, to))
+        to = bounce && place == STINT__PLACE_SUBMITTING ? STINT__PLACE_BOUNCED : STINT__PLACE_OVER;
+    return place;
+}
+
+/* The connection broke. What was never given to it may go over the next one; if the submitter is
+ * not done yet, that is for it to see to, with the reference that it gave away. */
 static void on_lost(struct stint__exchange *x, const stint_error *error)
 {
     struct stint__client_call *call = call_of(x);
-    int expected = STINT__PLACE_SENT;
-    bool was_sent = atomic_compare_exchange_strong(&call->place, &expected, STINT__PLACE_OVER);
-    if (!was_sent)
-        atomic_store(&call->place, STINT__PLACE_OVER);
+    bool unsent = error->not_executed;
+    int place = take_back(call, unsent);
+    if (unsent && place == STINT__PLACE_SUBMITTING)
+        return; /* where the call may be gone by now */
     stint_error err = *error;
-    if (was_sent && error->not_executed && !atomic_load(&call->ch->closing) &&
+    if (unsent && !atomic_load(&call->ch->closing) &&
         atomic_load(&call->state) == STINT__CALL_PENDING) {
         bool parked;
         stint__client_call_ref(call);

@@ -9,10 +9,29 @@ static struct fake_peer *fake_of(struct stint__peer *p)
                                object);
 }
 
-static void answer(struct fake_peer *f, struct stint__exchange *x)
+static struct stint__exchange *take_exchange(struct fake_peer *f)
+{
+    struct stint__exchange *x = f->exchange;
+    assert_non_null(x);
+    f->exchange = NULL;
+    return x;
+}
+
+void fake_reply(struct fake_peer *f)
 {
     const struct stint__incoming in = {.env = f->answer, .read_at = stint_now()};
+    struct stint__exchange *x = take_exchange(f);
     x->ops->reply(x, &in);
+}
+
+void fake_lose(struct fake_peer *f, bool unsent)
+{
+    stint_error why;
+    stint_error_set(&why, STINT_UNAVAILABLE, "cut by the test");
+    why.reason = STINT_REASON_CONNECTION_LOST;
+    why.not_executed = unsent;
+    struct stint__exchange *x = take_exchange(f);
+    x->ops->lost(x, &why);
 }
 
 static stint_code submit(struct stint__peer *p, struct stint__exchange *x,
@@ -31,10 +50,10 @@ static stint_code submit(struct stint__peer *p, struct stint__exchange *x,
     f->submits++;
     f->last = *e;
     f->exchange = x;
-    if (!f->mute) {
-        f->exchange = NULL;
-        answer(f, x);
-    }
+    if (f->taken != NULL)
+        f->taken(f);
+    else if (!f->mute)
+        fake_reply(f);
     return STINT_OK;
 }
 
@@ -77,14 +96,6 @@ void fake_fini(struct fake_peer *f)
     assert_int_equal(stint_ctx_live_count(), 0);
     assert_int_equal(stint__timer_count(), 0);
     stint__vclock_uninstall();
-}
-
-void fake_reply(struct fake_peer *f)
-{
-    struct stint__exchange *x = f->exchange;
-    assert_non_null(x);
-    f->exchange = NULL;
-    answer(f, x);
 }
 
 static const struct stint__peer_events *events_of(struct fake_peer *f)

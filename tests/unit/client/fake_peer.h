@@ -19,6 +19,7 @@ struct fake_peer {
     bool mute;                     /* requests are taken, but not answered */
     struct stint__envelope answer; /* what replies say: OK, unless the test changes it */
     void (*before)(struct fake_peer *f); /* is called as each request comes, or NULL */
+    void (*taken)(struct fake_peer *f);  /* ends a request that was taken, or not: NULL: see mute */
 
     unsigned submits;                    /* requests that were taken, */
     uint64_t call_ids[FAKE_SUBMITS_MAX]; /* the first of them, */
@@ -31,6 +32,8 @@ void fake_fini(struct fake_peer *f);
 
 /* Answers the exchange that was left unanswered. */
 void fake_reply(struct fake_peer *f);
+/* Loses it; `unsent`: none of it was given to the connection. */
+void fake_lose(struct fake_peer *f, bool unsent);
 
 /* What the transport tells the channel. */
 void fake_ready(struct fake_peer *f);
