@@ -81,3 +81,18 @@ stint_duration sim_clock_elapsed(void)
 {
     return stint_now().ns - START_NS;
 }
+
+int sim_clock_setup(void **state)
+{
+    (void)state;
+    sim_clock_start();
+    return 0;
+}
+
+int sim_clock_teardown(void **state)
+{
+    (void)state;
+    bool ok = sim_clock_run_out();
+    sim_clock_stop();
+    return ok ? 0 : -1;
+}

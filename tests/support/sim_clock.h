@@ -29,4 +29,11 @@ bool sim_clock_run_out(void);
 /* How much virtual time has passed since the start. */
 stint_duration sim_clock_elapsed(void);
 
+/* A cmocka test in virtual time. At its end no timer may go on for ever. In a program with other
+ * tests it comes first: what these closed last may still be about to end in the system's time. */
+int sim_clock_setup(void **state);
+int sim_clock_teardown(void **state);
+#define SIM_CLOCK_TEST(test)                                                                       \
+    cmocka_unit_test_setup_teardown(test, sim_clock_setup, sim_clock_teardown)
+
 #endif

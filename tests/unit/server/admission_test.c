@@ -3,6 +3,7 @@
  *
  * In virtual time: handlers take as long as they are told, to the nanosecond. */
 #include "kitchen.h"
+#include "sim_clock.h"
 #include "unit.h"
 
 #define LEARNT 5 /* calls, and the server knows */
@@ -224,14 +225,14 @@ static void what_is_needed_below_counts_but_not_its_queue(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        KITCHEN_TEST(what_was_learned_refuses_on_arrival),
-        KITCHEN_TEST(it_follows_a_change_within_three_seconds),
-        KITCHEN_TEST(it_is_forgotten_after_ten_seconds_of_silence),
-        KITCHEN_TEST(one_in_a_hundred_finds_out),
-        KITCHEN_TEST(a_call_can_say_that_it_probes),
-        KITCHEN_TEST(nobody_probes_below_what_is_declared),
-        KITCHEN_TEST(reserves_shorten_the_handlers_deadline),
-        KITCHEN_TEST(what_is_needed_below_counts_but_not_its_queue),
+        SIM_CLOCK_TEST(what_was_learned_refuses_on_arrival),
+        SIM_CLOCK_TEST(it_follows_a_change_within_three_seconds),
+        SIM_CLOCK_TEST(it_is_forgotten_after_ten_seconds_of_silence),
+        SIM_CLOCK_TEST(one_in_a_hundred_finds_out),
+        SIM_CLOCK_TEST(a_call_can_say_that_it_probes),
+        SIM_CLOCK_TEST(nobody_probes_below_what_is_declared),
+        SIM_CLOCK_TEST(reserves_shorten_the_handlers_deadline),
+        SIM_CLOCK_TEST(what_is_needed_below_counts_but_not_its_queue),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,6 +4,7 @@
  * In virtual time, of which CLOCK_BOOTTIME is part. */
 #include "clock.h"
 #include "kitchen.h"
+#include "sim_clock.h"
 #include "unit.h"
 
 #define HERE   stint__clock_boot_domain()
@@ -111,10 +112,10 @@ static void no_number_does_harm(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        KITCHEN_TEST(on_one_host_the_way_is_taken_off_exactly),
-        KITCHEN_TEST(between_hosts_what_is_more_than_usual_is_taken_off),
-        KITCHEN_TEST(hosts_that_share_a_connection_are_not_mixed_up),
-        KITCHEN_TEST(no_number_does_harm),
+        SIM_CLOCK_TEST(on_one_host_the_way_is_taken_off_exactly),
+        SIM_CLOCK_TEST(between_hosts_what_is_more_than_usual_is_taken_off),
+        SIM_CLOCK_TEST(hosts_that_share_a_connection_are_not_mixed_up),
+        SIM_CLOCK_TEST(no_number_does_harm),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,6 +6,7 @@
 #include "net.h"
 #include "patience.h"
 #include "probe.h"
+#include "sim_clock.h"
 #include "unit.h"
 
 #define URL "mem://cancel"
@@ -211,6 +212,7 @@ static void the_loss_of_the_caller_cascades(void **state)
     probe_stop(&p);
 }
 
+/* In virtual time: the brief times pass where they are meant to. */
 static void a_timeout_below_is_not_our_own(void **state)
 {
     (void)state;
@@ -325,12 +327,12 @@ static void cancelling_races_with_everything(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        SIM_CLOCK_TEST(a_timeout_below_is_not_our_own),
         cmocka_unit_test(cancelling_ends_the_call_on_both_sides),
         cmocka_unit_test(a_blocking_call_can_be_cancelled),
         cmocka_unit_test(a_lost_connection_ends_the_call_on_both_sides),
         cmocka_unit_test(cancellation_cascades),
         cmocka_unit_test(the_loss_of_the_caller_cascades),
-        cmocka_unit_test(a_timeout_below_is_not_our_own),
         cmocka_unit_test(too_little_for_what_is_below_is_the_callers_matter),
         cmocka_unit_test(the_canceller_may_hold_locks_that_done_takes),
         cmocka_unit_test(cancelling_races_with_everything),

@@ -232,35 +232,18 @@ static void the_deadline_answers_for_a_ticket(void **state)
     probe_stop(&p);
 }
 
-static int time_starts(void **state)
-{
-    (void)state;
-    sim_clock_start();
-    return 0;
-}
-
-static int time_stops(void **state)
-{
-    (void)state;
-    bool ok = sim_clock_run_out();
-    sim_clock_stop();
-    return ok ? 0 : -1;
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, time_starts, time_stops)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(nothing_left_sends_nothing),
-        TEST(a_handler_has_no_more_time_than_its_caller),
-        TEST(no_budget_is_clamped_to_the_servers_maximum),
-        TEST(the_handlers_context_ends_with_the_deadline),
-        TEST(methods_and_channels_have_timeouts_of_their_own),
-        TEST(what_expires_in_the_queue_never_runs),
-        TEST(a_full_queue_refuses),
-        TEST(a_deferred_call_is_finished_from_anywhere),
-        TEST(the_deadline_answers_for_a_ticket),
+        SIM_CLOCK_TEST(nothing_left_sends_nothing),
+        SIM_CLOCK_TEST(a_handler_has_no_more_time_than_its_caller),
+        SIM_CLOCK_TEST(no_budget_is_clamped_to_the_servers_maximum),
+        SIM_CLOCK_TEST(the_handlers_context_ends_with_the_deadline),
+        SIM_CLOCK_TEST(methods_and_channels_have_timeouts_of_their_own),
+        SIM_CLOCK_TEST(what_expires_in_the_queue_never_runs),
+        SIM_CLOCK_TEST(a_full_queue_refuses),
+        SIM_CLOCK_TEST(a_deferred_call_is_finished_from_anywhere),
+        SIM_CLOCK_TEST(the_deadline_answers_for_a_ticket),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

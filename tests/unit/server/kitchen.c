@@ -4,7 +4,6 @@
 #include <string.h>
 #include <time.h>
 
-#include "sim_clock.h"
 #include "unit.h"
 
 static stint_code call_below(struct kitchen *k, const stint_ctx *ctx, stint_call *call)
@@ -117,19 +116,4 @@ struct desk *kitchen_open(struct kitchen *k, const char *name, stint_duration ta
 void kitchen_wait(stint_duration d)
 {
     assert_int_equal(stint_ctx_sleep(stint_ctx_background(), d), STINT_OK);
-}
-
-int kitchen_time_starts(void **state)
-{
-    (void)state;
-    sim_clock_start();
-    return 0;
-}
-
-int kitchen_time_stops(void **state)
-{
-    (void)state;
-    bool ok = sim_clock_run_out();
-    sim_clock_stop();
-    return ok ? 0 : -1;
 }

@@ -36,10 +36,4 @@ struct desk *kitchen_open(struct kitchen *k, const char *name, stint_duration ta
 /* Lets (virtual) time pass. */
 void kitchen_wait(stint_duration d);
 
-/* Tests in virtual time. */
-int kitchen_time_starts(void **state);
-int kitchen_time_stops(void **state);
-#define KITCHEN_TEST(name)                                                                         \
-    cmocka_unit_test_setup_teardown(name, kitchen_time_starts, kitchen_time_stops)
-
 #endif

@@ -4,6 +4,7 @@
  * In virtual time, but for the CPU that a handler burns. */
 #include "kitchen.h"
 #include "patience.h"
+#include "sim_clock.h"
 #include "unit.h"
 
 /* A call that keeps the only worker for as long as calls take; it runs when this returns. */
@@ -298,15 +299,15 @@ static void what_burns_on_after_its_cancel_is_counted(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        KITCHEN_TEST(what_waits_in_vain_is_answered_in_time),
-        KITCHEN_TEST(without_a_reserve_it_is_answered_all_the_same),
-        KITCHEN_TEST(what_waits_is_given_up_when_less_is_left_than_it_needs),
-        KITCHEN_TEST(the_less_critical_leaves_a_full_queue),
-        KITCHEN_TEST(the_newest_goes_first_once_many_wait_in_vain),
-        KITCHEN_TEST(a_deferred_call_counts_as_running_until_it_is_answered),
-        KITCHEN_TEST(limits_follow_how_fast_it_is_below),
-        KITCHEN_TEST(a_cancel_counts_where_the_call_was),
-        KITCHEN_TEST(the_end_of_the_server_is_counted_too),
+        SIM_CLOCK_TEST(what_waits_in_vain_is_answered_in_time),
+        SIM_CLOCK_TEST(without_a_reserve_it_is_answered_all_the_same),
+        SIM_CLOCK_TEST(what_waits_is_given_up_when_less_is_left_than_it_needs),
+        SIM_CLOCK_TEST(the_less_critical_leaves_a_full_queue),
+        SIM_CLOCK_TEST(the_newest_goes_first_once_many_wait_in_vain),
+        SIM_CLOCK_TEST(a_deferred_call_counts_as_running_until_it_is_answered),
+        SIM_CLOCK_TEST(limits_follow_how_fast_it_is_below),
+        SIM_CLOCK_TEST(a_cancel_counts_where_the_call_was),
+        SIM_CLOCK_TEST(the_end_of_the_server_is_counted_too),
         cmocka_unit_test(what_burns_on_after_its_cancel_is_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

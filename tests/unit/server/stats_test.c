@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "kitchen.h"
+#include "sim_clock.h"
 #include "unit.h"
 
 static void every_method_is_named_once(void **state)
@@ -90,9 +91,9 @@ static void histograms_hold_what_ran(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        KITCHEN_TEST(every_method_is_named_once),
-        KITCHEN_TEST(structs_of_other_versions_get_what_they_know),
-        KITCHEN_TEST(histograms_hold_what_ran),
+        SIM_CLOCK_TEST(every_method_is_named_once),
+        SIM_CLOCK_TEST(structs_of_other_versions_get_what_they_know),
+        SIM_CLOCK_TEST(histograms_hold_what_ran),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
