@@ -100,7 +100,7 @@ struct queue {
     pthread_cond_t cond;
     const stint_ctx *ctx;
     bool waiting, ready;
-    stint_code code;
+    _Atomic stint_code code; /* also looked at while the taker may be writing it */
 };
 
 static struct queue *queue_new(const stint_ctx *ctx)
