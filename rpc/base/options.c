@@ -19,6 +19,7 @@ stint_code stint__options_copy(void *ret, size_t ret_size, const void *given, co
                                stint_error *err)
 {
     memset(ret, 0, ret_size);
+    memcpy(ret, &ret_size, sizeof ret_size);
     if (given == NULL)
         return STINT_OK;
     size_t size;
@@ -33,5 +34,6 @@ stint_code stint__options_copy(void *ret, size_t ret_size, const void *given, co
                                "(%zu bytes) does not know",
                                name, size, ret_size);
     memcpy(ret, given, size < ret_size ? size : ret_size);
+    memcpy(ret, &ret_size, sizeof ret_size);
     return STINT_OK;
 }

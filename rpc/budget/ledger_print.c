@@ -290,8 +290,7 @@ static size_t within(size_t low, size_t n, size_t high)
 static stint_ledger_style style_of(const stint_ledger_style *given)
 {
     stint_ledger_style s;
-    if (stint__options_copy(&s, sizeof s, given, "stint_ledger_style", NULL) != STINT_OK)
-        s = (stint_ledger_style){0};
+    (void)!stint__options_copy(&s, sizeof s, given, "stint_ledger_style", NULL);
     s.width = (unsigned)within(WIDTH_MIN, s.width > 0 ? s.width : WIDTH, WIDTH_MAX);
     s.indent = (unsigned)within(0, s.indent, INDENT_MAX);
     return s;
@@ -333,10 +332,8 @@ static void adapt(stint_ledger_style *s, int fd)
 
 stint_code stint_ledger_print(const stint_ledger *l, const stint_ledger_style *style, FILE *out)
 {
-    stint_ledger_style s = {.size = sizeof s};
-    if (style != NULL &&
-        stint__options_copy(&s, sizeof s, style, "stint_ledger_style", NULL) != STINT_OK)
-        s = (stint_ledger_style){.size = sizeof s};
+    stint_ledger_style s;
+    (void)!stint__options_copy(&s, sizeof s, style, "stint_ledger_style", NULL);
     adapt(&s, fileno(out));
     size_t n = stint_ledger_format(l, &s, NULL, 0);
     char *text = stint__alloc(n + 1);

@@ -142,13 +142,13 @@ static void end_subtree_locked(stint_ctx *root, struct ending *e)
     }
 }
 
-/* Ends the subtree; then, with no lock held, runs its hooks and ends the extensions that were taken
+/* Ends the subtree; then, with no lock held, runs its hooks and ends the followers that were taken
  * from it. */
 static void end(stint_ctx *ctx, stint_code code, struct stint__cause *cause, bool expiry)
 {
-    struct stint__list pending, extended;
+    struct stint__list pending, followers;
     stint__list_init(&pending);
-    stint__list_init(&extended);
+    stint__list_init(&followers);
     struct ending e = {.code = code,
                        .cause = cause,
                        .pending = &pending,
@@ -158,13 +158,13 @@ static void end(stint_ctx *ctx, stint_code code, struct stint__cause *cause, boo
     end_subtree_locked(ctx, &e);
     if (!expiry) {
         ctx->cancelled = true;
-        stint__ctx_take_extended_locked(ctx, &extended);
+        stint__followers_take_locked(ctx, &followers);
     }
     bool have_hooks = !stint__list_empty(&pending);
     if (have_hooks) /* one of them may release ctx */
         (void)stint_ctx_ref(ctx);
     pthread_mutex_unlock(&ctx->tree->lock);
-    stint__ctx_end_extended(&extended, code, cause);
+    stint__followers_end(&followers, code, cause);
     if (have_hooks) {
         stint__hooks_run(ctx, &pending);
         stint_ctx_unref(ctx);

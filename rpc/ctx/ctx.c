@@ -186,7 +186,7 @@ static stint_ctx *node_new(const stint_ctx *parent, const struct plan *plan)
     stint__list_init(&ctx->hooks);
     if (plan->top) {
         pthread_mutex_init(&ctx->tree->lock, NULL);
-        stint__list_init(&ctx->tree->extended);
+        stint__list_init(&ctx->tree->followers);
     }
     if (plan->own_deadline)
         stint__alarm_init(ctx->alarm, ctx);

@@ -64,7 +64,15 @@ struct stint__carried {
 /* What is shared by a whole tree; stands behind its top. */
 struct stint__tree {
     pthread_mutex_t lock;
-    struct stint__list extended; /* [tree] what outlives a deadline of this tree: see extend.c */
+    struct stint__list followers; /* [tree] of stint__follower */
+};
+
+/* A context outside a tree that ends when its parent in there, or what is above that, is cancelled,
+ * be it after a deadline: see extend.c. */
+struct stint__follower {
+    stint_ctx *ctx;          /* which this is part of */
+    const stint_ctx *parent; /* which ctx holds a reference to */
+    struct stint__list link; /* by the lock of the parent's tree; while taken, by who took it */
 };
 
 /* Ends a context at its deadline, once somebody waits for that; stands behind the context whose own
@@ -144,11 +152,11 @@ stint_ctx *stint__ctx_or_exhausted(stint_ctx *ctx);
 
 /* ---- cancel.c ---- */
 
-/* Ends ctx and everything below it, extensions too, and runs their hooks in this thread. `cause`
+/* Ends ctx and everything below it, followers too, and runs their hooks in this thread. `cause`
  * may be NULL. */
 void stint__ctx_end(stint_ctx *ctx, stint_code code, struct stint__cause *cause);
 
-/* The same because its deadline has come, which extensions outlive. */
+/* The same because its deadline has come, which followers outlive. */
 void stint__ctx_expire(stint_ctx *ctx);
 
 /* Ends `ctx` as `other`, which is done, has ended. */
@@ -177,11 +185,19 @@ void stint__hooks_run(stint_ctx *ctx, struct stint__list *pending);
 
 /* ---- extend.c ---- */
 
-/* Takes the extensions of what is at or below ctx out of the tree's list into `taken`, each with a
+void stint__follower_init(struct stint__follower *f, stint_ctx *ctx, const stint_ctx *parent);
+
+/* From now on; or ends f->ctx at once, if there has been a cancellation. The parent is not static.
+ */
+void stint__follow(struct stint__follower *f);
+
+/* To be called as f->ctx is freed, whether it follows or not. */
+void stint__unfollow(struct stint__follower *f);
+
+/* Takes the followers of what is at or below ctx out of the tree's list into `taken`, each with a
  * reference; to be ended once the lock is released. */
-void stint__ctx_take_extended_locked(const stint_ctx *ctx, struct stint__list *taken);
-void stint__ctx_end_extended(struct stint__list *taken, stint_code code,
-                             struct stint__cause *cause);
+void stint__followers_take_locked(const stint_ctx *ctx, struct stint__list *taken);
+void stint__followers_end(struct stint__list *taken, stint_code code, struct stint__cause *cause);
 
 /* ---- what the kinds add, released as the context is freed ---- */
 

@@ -2,7 +2,9 @@
  *
  * It is the top of a tree of its own, with a hook on both parents. The hooks watch for cancellation
  * only: its deadline is the earlier of the two, and its own. Ending goes through the hooks and so
- * nests as deep as merges do; so does releasing the second parent.
+ * nests as deep as merges do; so does releasing the second parent. When a parent has expired its
+ * hooks are gone: from then on the merged context follows its cancellations (extend.c), which
+ * change nothing for itself but end its extensions.
  *
  * Values: when both parents have some, its own value entry is a branch between the two lists. */
 #include "ctx_internal.h"
@@ -14,20 +16,29 @@ struct merged {
     stint_ctx *second; /* the other parent; ctx.parent is the first */
     struct watch {
         stint_hook hook;
-        struct merged *merged;
-        const stint_ctx *parent;
+        struct stint__follower follower;
     } watches[2];
     struct stint__value branch;
 };
 
+/* The merged context, which is referred to, ends as its parent has. */
+static void end_with_parent(struct watch *w)
+{
+    const stint_ctx *parent = w->follower.parent;
+    bool expired = atomic_load_explicit(&parent->state, memory_order_acquire) == STINT__EXPIRED;
+    if (expired && !stint__ctx_is_static(parent))
+        stint__follow(&w->follower);
+    stint__ctx_end_like(w->follower.ctx, parent);
+}
+
 /* Whoever frees the merged context waits for this function; until then the struct is there. */
 static void parent_ended(void *arg)
 {
-    const struct watch *w = arg;
-    stint_ctx *ctx = &w->merged->ctx;
+    struct watch *w = arg;
+    stint_ctx *ctx = w->follower.ctx;
     if (!stint__ctx_try_ref(ctx))
         return;
-    stint__ctx_end_like(ctx, w->parent);
+    end_with_parent(w);
     stint_ctx_unref(ctx);
 }
 
@@ -36,6 +47,8 @@ void stint__merged_fini(stint_ctx *ctx)
     struct merged *m = (struct merged *)ctx;
     (void)stint_hook_stop(&m->watches[0].hook);
     (void)stint_hook_stop(&m->watches[1].hook);
+    stint__unfollow(&m->watches[0].follower);
+    stint__unfollow(&m->watches[1].follower);
     stint_ctx_unref(m->second);
 }
 
@@ -59,10 +72,9 @@ static void inherit(struct merged *m, const struct stint__carried *a,
 static void watch(struct merged *m, size_t i, const stint_ctx *parent)
 {
     struct watch *w = &m->watches[i];
-    w->merged = m;
-    w->parent = parent;
+    stint__follower_init(&w->follower, &m->ctx, parent);
     if (!stint__ctx_after_cancel(parent, &w->hook, parent_ended, w))
-        stint__ctx_end_like(&m->ctx, parent);
+        end_with_parent(w);
 }
 
 stint_ctx *stint_ctx_merge(const stint_ctx *a, const stint_ctx *b)

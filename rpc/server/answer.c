@@ -95,7 +95,7 @@ static bool claim(stint_call *call)
 static void make_room(stint_call *call)
 {
     call->admitted = false;
-    atomic_fetch_sub(&call->server->admitted, 1);
+    stint__make_room(call->server, call->sc);
 }
 
 /* What every answer ends with. */
@@ -105,6 +105,13 @@ static void settle(stint_call *call)
     stint__work_forget(call);
     stint_ctx_cancel(call->own, STINT_CANCELLED, "the call has been answered");
     stint__server_leave(call->server);
+}
+
+/* It was counted before it went out, as everything is. */
+static void count_as_failed(stint_call *call)
+{
+    stint__untell(call->server, call->entry, STINT__ANSWERED_OK);
+    stint__tell(call->server, call->entry, STINT__FAILED);
 }
 
 /* The reply cannot be sent: it is larger than the client takes, or there is no memory. */
@@ -140,9 +147,11 @@ static void send(stint_call *call, stint_error *outcome, struct stint__slice pay
     }
     stint_error err;
     stint_code code = stint__conn_reply(call->sc->conn, &call->to, &e, &err);
-    if (code == STINT_RESOURCE_EXHAUSTED)
+    if (code == STINT_RESOURCE_EXHAUSTED) {
+        if (outcome->code == STINT_OK)
+            count_as_failed(call);
         send_instead(call, &err, ledger.bytes);
-    else if (code != STINT_OK)
+    } else if (code != STINT_OK)
         stint__conn_drop(call->sc->conn, &call->to);
     stint__entry_bytes_fini(&ledger);
     settle(call);

@@ -63,18 +63,15 @@ static bool refused_pointless(struct stint__arrival *a)
     return true;
 }
 
-/* A connection is referred to by itself and by each of its calls. */
-static bool is_full(const struct stint__server_conn *sc)
-{
-    return sc != NULL && atomic_load(&sc->refs) > sc->server->opts.max_connection_inflight;
-}
-
 /* Counts one call more as admitted, unless there are too many. */
-static bool count_admitted(stint_server *s)
+static bool count_admitted(stint_server *s, struct stint__server_conn *sc)
 {
-    if (atomic_fetch_add(&s->admitted, 1) < s->opts.max_inflight)
+    bool fits = atomic_fetch_add(&s->admitted, 1) < s->opts.max_inflight;
+    bool fits_here =
+        sc == NULL || atomic_fetch_add(&sc->admitted, 1) < s->opts.max_connection_inflight;
+    if (fits && fits_here)
         return true;
-    atomic_fetch_sub(&s->admitted, 1);
+    stint__make_room(s, sc);
     return false;
 }
 
@@ -92,7 +89,7 @@ static bool refused_at_once(struct stint__arrival *a)
         refuse(a, &why, STINT__INSUFFICIENT_ARRIVAL);
         return true;
     }
-    if (is_full(a->sc) || !count_admitted(a->server)) {
+    if (!count_admitted(a->server, a->sc)) {
         why = full;
         why.pushback = stint__server_pushback(a->server);
         refuse(a, &why, STINT__REFUSED_FULL);
@@ -139,8 +136,10 @@ static void on_deadline(struct stint__timer *t)
     static const stint_error late =
         STINT__REFUSAL(STINT_DEADLINE_EXCEEDED, STINT_REASON_EXPIRED_IN_HANDLER,
                        "the deadline passed before the deferred call was finished");
+    stint__transport_enter(); /* an interceptor's end must not wait here either */
     stint__call_refuse(call, &late, STINT__LATE);
     stint__call_unref(call);
+    stint__transport_leave();
 }
 
 /* Makes the call, with one reference. NULL when out of memory. */
@@ -255,7 +254,7 @@ static bool admit(struct stint__arrival *a)
         return false;
     stint_call *call = a->sc != NULL ? call_new(a) : NULL; /* see stint__server_on_opened */
     if (call == NULL) {
-        atomic_fetch_sub(&a->server->admitted, 1);
+        stint__make_room(a->server, a->sc);
         refuse(a, &memory, STINT__REFUSED_OTHER);
         return false;
     }

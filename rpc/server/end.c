@@ -101,8 +101,8 @@ static bool somebody_leaves_locked(const stint_server *s)
 
 /* A client that was told to leave closes its connection when it has no calls left. What it sent
  * before it heard of that is refused meanwhile, instead of being lost with the connection, which
- * would leave its caller in doubt. */
-static void wait_for_leavers(stint_server *s, const stint_ctx *ctx)
+ * would leave its caller in doubt. Returns ctx's code if that ended the waiting. */
+static stint_code wait_for_leavers(stint_server *s, const stint_ctx *ctx)
 {
     stint_ctx *limit = stint_ctx_with_timeout(ctx, FAREWELL_LIMIT);
     pthread_mutex_lock(&s->mutex);
@@ -111,6 +111,7 @@ static void wait_for_leavers(stint_server *s, const stint_ctx *ctx)
         code = stint_ctx_cond_wait(limit, &s->changed, &s->mutex);
     pthread_mutex_unlock(&s->mutex);
     stint_ctx_drop(limit);
+    return code == STINT_OK ? STINT_OK : stint_ctx_err(ctx);
 }
 
 static stint_code drain(stint_server *s, size_t n, const stint_ctx *ctx, stint_error *err)
@@ -122,14 +123,18 @@ static stint_code drain(stint_server *s, size_t n, const stint_ctx *ctx, stint_e
         flush(s, n);
         code = wait_idle(s, ctx);
     }
-    if (code == STINT_OK)
-        wait_for_leavers(s, ctx);
+    bool idle = code == STINT_OK;
+    if (idle)
+        code = wait_for_leavers(s, ctx);
     if (!is_draining(s))
         return stint_error_set(err, STINT_CANCELLED, "the server was stopped while it drained");
-    if (code != STINT_OK)
-        stint_error_set(err, code, "the server was not idle in time: %u calls in flight",
-                        (unsigned)atomic_load(&s->inflight));
-    return code;
+    if (code == STINT_OK)
+        return STINT_OK;
+    if (idle)
+        return stint_error_set(err, code,
+                               "everything is answered, but clients are still connected");
+    return stint_error_set(err, code, "the server was not idle in time: %u calls in flight",
+                           (unsigned)atomic_load(&s->inflight));
 }
 
 stint_code stint_server_drain(stint_server *s, const stint_ctx *ctx, stint_error *err)

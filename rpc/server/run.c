@@ -20,7 +20,7 @@ void stint__call_unref(stint_call *call)
         return;
     stint_server *s = call->server;
     if (call->admitted)
-        atomic_fetch_sub(&s->admitted, 1);
+        stint__make_room(s, call->sc);
     stint__buf_unref(call->payload_owner);
     stint_metadata_free(call->metadata);
     stint_metadata_free(call->reply_metadata);

@@ -187,6 +187,7 @@ struct stint__server_conn {
     struct stint__transit transit; /* of frames from the other host, */
     uint64_t domain;               /* and whose clock that is */
     atomic_uint refs;              /* the connection until it is closed, and each call's memory */
+    atomic_uint admitted;          /* its part of server->admitted: limited, too */
 };
 
 /* Bits of stint_call.progress; see the top. */
@@ -243,6 +244,14 @@ static inline void stint__count(atomic_uint_fast64_t *counter)
     atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
 }
 
+/* One call less is admitted on the connection (NULL: of none). */
+static inline void stint__make_room(stint_server *s, struct stint__server_conn *sc)
+{
+    atomic_fetch_sub(&s->admitted, 1);
+    if (sc != NULL)
+        atomic_fetch_sub(&sc->admitted, 1);
+}
+
 static inline bool stint__call_is_answered(const stint_call *call)
 {
     return (atomic_load(&call->progress) & STINT__CALL_ANSWERED) != 0;
@@ -260,6 +269,14 @@ static inline void stint__tell(stint_server *s, const struct stint__method_entry
     stint__count(&s->counters.outcomes[outcome]);
     if (entry != NULL)
         stint__count(&entry->state->outcomes[outcome]);
+}
+
+/* Takes back what was told of a call that ends otherwise. */
+static inline void stint__untell(stint_server *s, const struct stint__method_entry *entry,
+                                 enum stint__outcome outcome)
+{
+    atomic_fetch_sub_explicit(&s->counters.outcomes[outcome], 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&entry->state->outcomes[outcome], 1, memory_order_relaxed);
 }
 
 /* ---- admission.c: what a request has left, and whether that is enough ---- */

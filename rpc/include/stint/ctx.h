@@ -5,8 +5,9 @@
  *
  *  - A context is immutable but for one transition, from live to done, and the
  *    first cause wins. A child is done no later than its parent; cancelling a
- *    parent has ended everything below it before stint_ctx_cancel returns. A
- *    child never affects its parent or its siblings.
+ *    parent has ended everything below it before stint_ctx_cancel returns (until
+ *    then other threads may see the parent done and a child not yet). A child
+ *    never affects its parent or its siblings.
  *  - `const stint_ctx *` may look and derive. `stint_ctx *` owns: its holder may
  *    cancel, and must release it exactly once (stint_ctx_drop or stint_ctx_unref).
  *  - Constructors never return NULL. Out of memory they return a shared context
@@ -89,13 +90,14 @@ STINT_API void stint_ctx_cause(const stint_ctx *ctx, stint_error *ret);
 STINT_API STINT_NODISCARD stint_code stint_ctx_fd(const stint_ctx *ctx, int *ret_fd,
                                                   stint_error *err);
 
-/* Sleeps for d. Returns STINT_OK after it, or earlier with stint_ctx_err's code. */
+/* Sleeps for d. Returns STINT_OK after it, or earlier with stint_ctx_err's code, or at once with
+ * RESOURCE_EXHAUSTED (memory for a timer). */
 STINT_API STINT_NODISCARD stint_code stint_ctx_sleep(const stint_ctx *ctx, stint_duration d);
 
 /* pthread_cond_wait that also ends when ctx is done. The mutex is held on entry and on return.
- * Wakes spuriously, as its model does: call it in a loop around your predicate. Returns STINT_OK or
- * stint_ctx_err's code. The condition variable may use any clock. A thread that cancels ctx may
- * hold the mutex. */
+ * Wakes spuriously, as its model does: call it in a loop around your predicate. Returns STINT_OK,
+ * stint_ctx_err's code, or RESOURCE_EXHAUSTED (memory for a timer). The condition variable may use
+ * any clock. A thread that cancels ctx may hold the mutex. */
 STINT_API STINT_NODISCARD stint_code stint_ctx_cond_wait(const stint_ctx *ctx, pthread_cond_t *cond,
                                                          pthread_mutex_t *mutex);
 

@@ -60,7 +60,7 @@ STINT_API stint_time stint_call_arrival(const stint_call *call);
 
 /* Turns the call into a deferred one. The ticket owns the call from now on; the handler must return
  * STINT_DEFERRED. ctx and the request live until the ticket is finished. Errors:
- * FAILED_PRECONDITION (deferred already). */
+ * FAILED_PRECONDITION (deferred already), RESOURCE_EXHAUSTED (memory for a timer). */
 STINT_API STINT_NODISCARD stint_code stint_call_defer(stint_call *call, stint_ticket **ret_ticket,
                                                       stint_error *err);
 

@@ -30,8 +30,10 @@ typedef struct stint_histogram {
 STINT_API stint_duration stint_histogram_bound(size_t i);
 
 /* The duration that a share `q` of what is in the buckets does not exceed, interpolated within its
- * bucket and never above max; 0 if the buckets are empty. q counts as 0 below 0 (and if it is not a
- * number) and as 1 above 1. So 0 gives where the lowest bucket in use begins, and 1 gives max. */
+ * bucket and not above max (of a copy that was taken while others counted, max may be too low: then
+ * it is where the bucket begins); 0 if the buckets are empty. q counts as 0 below 0 (and if it is
+ * not a number) and as 1 above 1. So 0 gives where the lowest bucket in use begins, and 1 gives
+ * max. */
 STINT_API stint_duration stint_histogram_quantile(const stint_histogram *h, double q);
 
 STINT_END_DECLS

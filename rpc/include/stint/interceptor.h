@@ -30,7 +30,9 @@ typedef struct stint_interceptor {
     stint_code (*begin)(void *self, const stint_ctx *ctx, stint_interception *call,
                         stint_ctx **ret_ctx, stint_error *err);
     /* The outcome, before the caller or the peer learns of it. At a client never in the thread that
-     * cancels a context, which may hold locks. Must not block. May be NULL. */
+     * cancels a context, which may hold locks. At a server, OK is what the handler answered: should
+     * that turn out to be more than the connection can send, the caller is told so instead, and it
+     * is logged. Must not block. May be NULL. */
     void (*end)(void *self, const stint_ctx *ctx, stint_interception *call,
                 const stint_error *outcome);
 } stint_interceptor;

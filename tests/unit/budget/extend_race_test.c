@@ -40,10 +40,13 @@ static void *extend_again_and_again(void *arg)
     return NULL;
 }
 
-/* Before the parent's deadline, or long after it. */
-static void race(stint_duration timeout)
+/* Before the parent's deadline, or long after it; with it as the parent, or a merge of it. */
+static void race(stint_duration timeout, bool merged)
 {
-    struct race r = {.ctx = with_left(timeout)};
+    stint_ctx *parent = with_left(timeout);
+    stint_ctx *other = stint_ctx_with_cancel(stint_ctx_background());
+    struct race r = {.ctx =
+                         merged ? stint_ctx_merge(other, parent) : stint_ctx_with_cancel(parent)};
     pthread_t threads[THREADS];
     stint_hook hook;
     pthread_barrier_init(&r.barrier, NULL, THREADS + 1);
@@ -52,7 +55,7 @@ static void race(stint_duration timeout)
     for (size_t i = 0; i < THREADS; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, extend_again_and_again, &r), 0);
     pthread_barrier_wait(&r.barrier);
-    stint_ctx_cancel(r.ctx, STINT_ABORTED, "over");
+    stint_ctx_cancel(parent, STINT_ABORTED, "over");
     atomic_store(&r.over, true);
     for (size_t i = 0; i < THREADS; i++)
         pthread_join(threads[i], NULL);
@@ -62,14 +65,16 @@ static void race(stint_duration timeout)
     pthread_barrier_destroy(&r.barrier);
     stint_ctx_drop(watched);
     stint_ctx_drop(r.ctx);
+    stint_ctx_drop(other);
+    stint_ctx_drop(parent);
 }
 
 static void none_outlives_a_cancellation(void **state)
 {
     (void)state;
     for (int i = 0; i < ROUNDS; i++) {
-        race(STINT_SECONDS(30));
-        race(-1);
+        race(STINT_SECONDS(30), i % 2 == 0);
+        race(-1, i % 2 == 0);
     }
 }
 

@@ -236,6 +236,36 @@ static void cancellations_come_through_merges(void **state)
     stint_ctx_drop(a);
 }
 
+/* Before and after the merged context expired with it; by another way, nobody is told of that. */
+static void cancellations_after_the_deadline_too(void **state)
+{
+    (void)state;
+    for (int way = 0; way < WAYS; way++) {
+        for (int which = 0; which < 2; which++) {
+            stint_ctx *top = stint_ctx_with_cancel(stint_ctx_background());
+            stint_ctx *soon = stint_ctx_with_timeout(top, 10 * MS);
+            stint_ctx *other = stint_ctx_with_cancel(stint_ctx_background());
+            stint_ctx *before =
+                which == 0 ? stint_ctx_merge(soon, other) : stint_ctx_merge(other, soon);
+            stint_ctx *early = extend(before, 50 * MS);
+            expire(soon, (enum noticed)way);
+            stint_ctx *after = stint_ctx_merge(other, soon);
+            stint_ctx *late = extend(after, 50 * MS);
+            assert_left(early, 40 * MS);
+            assert_left(late, 50 * MS);
+            stint_ctx_cancel(which == 0 ? soon : top, STINT_CANCELLED, "the user left");
+            assert_int_equal(stint_ctx_err(early), STINT_CANCELLED);
+            assert_int_equal(stint_ctx_err(late), STINT_CANCELLED);
+            assert_ended(before, STINT_DEADLINE_EXCEEDED, EXPIRED_TEXT);
+            stint_ctx *too_late = extend(before, 50 * MS);
+            assert_int_equal(stint_ctx_err(too_late), STINT_CANCELLED);
+            stint_ctx *all[] = {too_late, late, after, early, before, other, soon, top};
+            for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+                stint_ctx_drop(all[i]);
+        }
+    }
+}
+
 static void it_carries_what_its_parent_does(void **state)
 {
     (void)state;
@@ -388,6 +418,7 @@ int main(void)
         VIRTUAL_TEST(extending_below_what_was_cancelled_has_its_cause),
         VIRTUAL_TEST(extensions_can_be_extended),
         VIRTUAL_TEST(cancellations_come_through_merges),
+        VIRTUAL_TEST(cancellations_after_the_deadline_too),
         VIRTUAL_TEST(it_carries_what_its_parent_does),
         VIRTUAL_TEST(it_is_bounded),
         VIRTUAL_TEST(what_extends_is_counted),

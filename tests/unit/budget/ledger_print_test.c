@@ -323,6 +323,34 @@ static void print_to(FILE *f, char *text, size_t size)
     stint__ledger_free(l);
 }
 
+/* It may have been compiled with a later version's headers, or an earlier one's. */
+static void a_style_may_be_of_another_version(void **state)
+{
+    (void)state;
+    struct {
+        stint_ledger_style known;
+        uint64_t more[4];
+    } later = {.known = {.size = sizeof later, .indent = 2}};
+    const stint_ledger_style earlier = {.size = offsetof(stint_ledger_style, width)};
+    const stint_ledger_style *const styles[] = {&later.known, &earlier};
+    stint_ledger *l = shop();
+    setenv("COLUMNS", "90", 1);
+    for (size_t i = 0; i < 2; i++) {
+        char want[4096], got[4096];
+        FILE *f = tmpfile();
+        assert_non_null(f);
+        stint_ledger_format(l, STINT_LEDGER_STYLE(.width = 90, .indent = i == 0 ? 2 : 0), want,
+                            sizeof want);
+        assert_int_equal(stint_ledger_print(l, styles[i], f), STINT_OK);
+        rewind(f);
+        got[fread(got, 1, sizeof got - 1, f)] = '\0';
+        assert_string_equal(got, want);
+        fclose(f);
+    }
+    unsetenv("COLUMNS");
+    stint__ledger_free(l);
+}
+
 static void a_file_gets_plain_text_in_the_columns_asked_for(void **state)
 {
     (void)state;
@@ -450,6 +478,7 @@ int main(void)
         REAL_TEST(no_row_is_wider_than_asked),
         REAL_TEST(names_cannot_break_the_terminal),
         REAL_TEST(absurd_claims_are_drawn_somehow),
+        REAL_TEST(a_style_may_be_of_another_version),
         REAL_TEST(a_file_gets_plain_text_in_the_columns_asked_for),
         REAL_TEST(a_terminal_gets_colours_unless_it_wants_none),
         REAL_TEST(printing_can_fail),

@@ -215,6 +215,96 @@ static void a_connection_without_memory_is_made_again(void **state)
     probe_stop(&p);
 }
 
+/* ---- once it is answered ---- */
+
+struct lingering {
+    struct event there, go_on;
+};
+
+/* An interceptor's: before the answer goes out. */
+static void linger(void *self, const stint_ctx *ctx, stint_interception *call,
+                   const stint_error *outcome)
+{
+    struct lingering *l = self;
+    (void)ctx, (void)call, (void)outcome;
+    event_raise(&l->there);
+    (void)event_wait_ms(&l->go_on, 1, patience_ms());
+}
+
+static uint64_t admitted(const struct probe *p)
+{
+    stint_method_stats stats = {.size = sizeof stats};
+    (void)!stint_server_method_stats_get(p->server, "probe.v1.Probe/Work", &stats);
+    return stats.admitted;
+}
+
+/* Whoever has an answer may ask again at once, however long the call's thread takes to be done. */
+static void check_room(stint_server_options opts)
+{
+    enum { CALLS = 2 };
+    const Probe__V1__Request req = PROBE__V1__REQUEST__INIT;
+    struct lingering l;
+    const stint_interceptor with = {.self = &l, .end = linger};
+    const stint_interceptor *const all[] = {&with, NULL};
+    struct outcome o[CALLS];
+    struct probe p;
+    event_init(&l.there);
+    event_init(&l.go_on);
+    probe_init(&p);
+    p.sopts = opts;
+    p.sopts.interceptors = all;
+    probe_start(&p, url);
+    for (unsigned i = 0; i < CALLS; i++) {
+        outcome_init(&o[i]);
+        assert_int_equal(
+            probe_v1_probe_work_async(stint_ctx_background(), p.ch, &req, probe_done, &o[i], NULL),
+            STINT_OK);
+        while (admitted(&p) <= i && event_count(&o[i].event) == 0)
+            pause_between_looks();
+        event_wait(&l.there, 1);
+    }
+    event_raise(&l.go_on);
+    for (unsigned i = 0; i < CALLS; i++) {
+        event_wait(&o[i].event, 1);
+        assert_int_equal(o[i].err.code, STINT_OK);
+        outcome_fini(&o[i]);
+    }
+    probe_stop(&p);
+    event_fini(&l.there);
+    event_fini(&l.go_on);
+}
+
+static void there_is_room_before_an_answer_is_out(void **state)
+{
+    (void)state;
+    const stint_server_options opts = {.size = sizeof opts, .workers = 2};
+    stint_server_options in_all = opts, of_one = opts;
+    in_all.max_inflight = 1;
+    of_one.max_connection_inflight = 1;
+    check_room(in_all);
+    check_room(of_one);
+}
+
+static void what_cannot_be_sent_does_not_count_as_ok(void **state)
+{
+    (void)state;
+    Probe__V1__Request req = PROBE__V1__REQUEST__INIT;
+    req.reply_size = 20000;
+    struct probe p;
+    stint_error err;
+    probe_init(&p);
+    p.copts.max_message = 4096;
+    probe_start(&p, url);
+    if (probe_has_control_frames(&p)) { /* else it is sent: nobody has said what is too much */
+        probe_call(&p, probe_v1_probe_work, stint_ctx_background(), &req, STINT_RESOURCE_EXHAUSTED,
+                   &err);
+        assert_int_equal(err.origin, STINT_ORIGIN_PEER);
+        assert_int_equal(stats_of(&p).ok, 0);
+        assert_int_equal(stats_of(&p).failed, 1);
+    }
+    probe_stop(&p);
+}
+
 /* ---- pushback ---- */
 
 static stint_code fails_as_below(void *self, const stint_ctx *ctx, const Probe__V1__Request *req,
@@ -424,6 +514,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_caller_hears_although_there_is_no_memory),
         cmocka_unit_test(who_cannot_be_told_loses_the_connection),
         cmocka_unit_test(a_connection_without_memory_is_made_again),
+        cmocka_unit_test(there_is_room_before_an_answer_is_out),
+        cmocka_unit_test(what_cannot_be_sent_does_not_count_as_ok),
         cmocka_unit_test(a_pushback_is_passed_on),
         cmocka_unit_test(a_bad_metadata_key_is_named),
         cmocka_unit_test(a_bad_key_in_a_reply_is_not_the_callers_fault),

@@ -1,6 +1,7 @@
 /* end_test.c - a server is ended by several threads at once, and by threads that its end has to
- * wait for: its handlers, and `done` functions. */
+ * wait for: its handlers', those of `done` functions, and the timers'. */
 #include <pthread.h>
+#include <string.h>
 
 #include "patience.h"
 #include "probe.h"
@@ -28,12 +29,19 @@ static void begin(struct probe *p, const Probe__V1__Request *req, struct outcome
 
 enum act { DRAIN, STOP, FREE };
 
-/* Who ends the server of `p`, from a handler or a `done` function. */
+/* In a worker, where a request was read, in a `done` function, in an interceptor's `end` at the
+ * deadline of a deferred call. */
+enum where { IN_HANDLER, IN_SHORT_HANDLER, IN_DONE, AT_DEADLINE, PLACES };
+
+/* Who ends the server of `p`. */
 struct ender {
     struct probe p;
+    stint_interceptor with;
+    const stint_interceptor *stack[2];
     struct event acted;
     enum act act;
     stint_error err; /* of draining */
+    stint_ticket *_Atomic ticket;
 };
 
 static void act(struct ender *e)
@@ -71,36 +79,81 @@ static void act_in_done(void *arg, stint_code code, Probe__V1__Reply *rep, const
     act(arg);
 }
 
-/* Starts a server and one call that only the server's end ends; then acts, in a worker, in a short
- * handler, or in a `done` function of its own client. */
-static void act_somewhere(struct ender *e, enum act what, unsigned where, struct outcome *held)
+static bool is_deferred(const stint_interception *call)
+{
+    return strstr(call->method, "/Later") != NULL;
+}
+
+/* Its deadline comes at once, but not before it is deferred. */
+static stint_code hurry(void *self, const stint_ctx *ctx, stint_interception *call,
+                        stint_ctx **ret_ctx, stint_error *err)
+{
+    (void)self, (void)err;
+    if (is_deferred(call))
+        *ret_ctx = stint_ctx_with_timeout(ctx, 1);
+    return STINT_OK;
+}
+
+static stint_code defer(void *self, const stint_ctx *ctx, const Probe__V1__Request *req,
+                        Probe__V1__Reply *rep, stint_call *call)
+{
+    struct ender *e = self;
+    stint_ticket *ticket;
+    (void)ctx, (void)req, (void)rep;
+    stint_code code = stint_call_defer(call, &ticket, NULL);
+    if (code != STINT_OK)
+        return code;
+    atomic_store(&e->ticket, ticket);
+    return STINT_DEFERRED;
+}
+
+static void act_at_deadline(void *self, const stint_ctx *ctx, stint_interception *call,
+                            const stint_error *outcome)
+{
+    (void)ctx;
+    if (is_deferred(call) && outcome->code == STINT_DEADLINE_EXCEEDED)
+        act(self);
+}
+
+static void start(struct ender *e, enum act what)
 {
     static const probe_v1_probe_ops ops = {
-        .work = hold, .hasty = act_in_handler, .quick = act_in_handler};
-    struct outcome o;
-    *e = (struct ender){.act = what};
+        .work = hold, .careful = act_in_handler, .quick = act_in_handler, .later = defer};
+    *e = (struct ender){.act = what, .with = {.begin = hurry, .end = act_at_deadline}};
+    e->with.self = e;
+    e->stack[0] = &e->with;
     event_init(&e->acted);
     probe_init(&e->p);
     e->p.ops = &ops;
     e->p.self = e;
+    e->p.sopts.interceptors = e->stack;
     probe_start(&e->p, url);
+}
+
+/* Starts a server and one call that only the server's end ends; then acts. */
+static void act_somewhere(struct ender *e, enum act what, enum where where, struct outcome *held)
+{
+    typedef stint_code begin_stub(const stint_ctx *, stint_channel *, const Probe__V1__Request *,
+                                  probe_v1_probe_work_done *, void *, stint_error *);
+    static begin_stub *const stubs[PLACES] = {
+        [IN_HANDLER] = probe_v1_probe_careful_async,
+        [IN_SHORT_HANDLER] = probe_v1_probe_quick_async,
+        [IN_DONE] = probe_v1_probe_missing_async,
+        [AT_DEADLINE] = probe_v1_probe_later_async,
+    };
+    struct outcome o;
+    start(e, what);
     begin(&e->p, holding(), held);
     event_wait(&e->p.entered, 1);
     outcome_init(&o);
     const Probe__V1__Request req = PROBE__V1__REQUEST__INIT;
-    stint_code code = STINT_OK;
-    if (where == 0)
-        code =
-            probe_v1_probe_hasty_async(stint_ctx_background(), e->p.ch, &req, probe_done, &o, NULL);
-    else if (where == 1)
-        code =
-            probe_v1_probe_quick_async(stint_ctx_background(), e->p.ch, &req, probe_done, &o, NULL);
-    else
-        code = probe_v1_probe_missing_async(stint_ctx_background(), e->p.ch, &req, act_in_done, e,
-                                            NULL);
-    assert_int_equal(code, STINT_OK);
+    bool in_done = where == IN_DONE;
+    assert_int_equal(stubs[where](stint_ctx_background(), e->p.ch, &req,
+                                  in_done ? act_in_done : probe_done, in_done ? (void *)e : &o,
+                                  NULL),
+                     STINT_OK);
     event_wait(&e->acted, 1);
-    if (where < 2)
+    if (!in_done)
         event_wait(&o.event, 1);
     outcome_fini(&o);
 }
@@ -110,6 +163,9 @@ static void fini(struct ender *e, struct outcome *held)
     event_wait(&held->event, 1);
     assert_int_equal(held->err.code, STINT_UNAVAILABLE);
     outcome_fini(held);
+    stint_ticket *ticket = atomic_load(&e->ticket);
+    if (ticket != NULL)
+        stint_ticket_finish(ticket, STINT_OK, NULL, NULL);
     probe_stop(&e->p);
     event_fini(&e->acted);
 }
@@ -117,10 +173,10 @@ static void fini(struct ender *e, struct outcome *held)
 static void draining_in_its_own_threads_is_refused(void **state)
 {
     (void)state;
-    for (unsigned where = 0; where < 3; where++) {
+    for (int where = 0; where < PLACES; where++) {
         struct ender e;
         struct outcome held;
-        act_somewhere(&e, DRAIN, where, &held);
+        act_somewhere(&e, DRAIN, (enum where)where, &held);
         assert_int_equal(e.err.code, STINT_FAILED_PRECONDITION);
         assert_int_equal(e.err.reason, STINT_REASON_WOULD_DEADLOCK);
         stint_server_stop(e.p.server);
@@ -131,10 +187,10 @@ static void draining_in_its_own_threads_is_refused(void **state)
 static void stopping_in_its_own_threads_ends_what_runs(void **state)
 {
     (void)state;
-    for (unsigned where = 0; where < 3; where++) {
+    for (int where = 0; where < PLACES; where++) {
         struct ender e;
         struct outcome held;
-        act_somewhere(&e, STOP, where, &held);
+        act_somewhere(&e, STOP, (enum where)where, &held);
         event_wait(&held.event, 1);
         stint_server_stats stats = {.size = sizeof stats};
         stint_server_stats_get(e.p.server, &stats);
@@ -145,10 +201,10 @@ static void stopping_in_its_own_threads_ends_what_runs(void **state)
 static void freeing_in_its_own_threads_frees_it(void **state)
 {
     (void)state;
-    for (unsigned where = 0; where < 3; where++) {
+    for (int where = 0; where < PLACES; where++) {
         struct ender e;
         struct outcome held;
-        act_somewhere(&e, FREE, where, &held);
+        act_somewhere(&e, FREE, (enum where)where, &held);
         e.p.server = NULL; /* probe_stop sees that its threads end */
         fini(&e, &held);
     }

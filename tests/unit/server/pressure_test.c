@@ -1,5 +1,5 @@
-/* pressure_test.c - one client that asks for more than it reads: what a server holds for it is
- * bounded. */
+/* pressure_test.c - one client that asks for more than it reads, or stays when it is told to leave:
+ * what a server holds for it is bounded, and so is how long it waits. */
 #include <string.h>
 #include <unistd.h>
 
@@ -121,9 +121,29 @@ static void a_connection_has_its_own_limit_of_calls(struct cluster *c)
         assert_int_equal(slow[i].err.code, STINT_OK);
         outcome_fini(&slow[i]);
     }
-    while (stats_of(&p).inflight > 0) /* a call ends just after its reply is sent */
-        pause_between_looks();
     probe_free(probe_call(&p, probe_v1_probe_quick, stint_ctx_background(), NULL, STINT_OK, NULL));
+    probe_stop(&p);
+}
+
+static void who_stays_holds_up_a_drain_until_its_context_ends(struct cluster *c)
+{
+    struct probe p;
+    stint_error err;
+    probe_init(&p);
+    const char *url = cluster_ipc_url(c, "s");
+    probe_start(&p, url);
+    int fd = raw_connect(url);
+    raw_shake_hands(fd, STINT__SP_REQ, STINT__SP_REP);
+    raw_send_kind(fd, true, 7, STINT__KIND_REQUEST, 1, STINT__FEATURES_ALL);
+    raw_expect_kind(fd, true, STINT__KIND_HELLO);
+    raw_expect_kind(fd, true, STINT__KIND_REPLY);
+    stint_ctx *ctx = stint_ctx_with_timeout(stint_ctx_background(), STINT_MS(20));
+    assert_int_equal(stint_server_drain(p.server, ctx, &err), STINT_DEADLINE_EXCEEDED);
+    stint_ctx_drop(ctx);
+    raw_expect_kind(fd, true, STINT__KIND_GOAWAY);
+    stint_server_stop(p.server);
+    assert_int_equal(raw_receive_end(fd), 0);
+    close(fd);
     probe_stop(&p);
 }
 
@@ -133,6 +153,7 @@ int main(void)
         CLUSTER_TEST(who_does_not_read_is_not_worked_for),
         CLUSTER_TEST(who_does_not_read_what_workers_reply_is_given_up),
         CLUSTER_TEST(a_connection_has_its_own_limit_of_calls),
+        CLUSTER_TEST(who_stays_holds_up_a_drain_until_its_context_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
