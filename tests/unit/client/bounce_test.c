@@ -37,10 +37,17 @@ static void finish(struct scene *s)
     outcome_fini(&s->o);
 }
 
+/* Several calls may end here, one after the other. */
+static void on_end(void *arg, stint_code code, Probe__V1__Reply *rep, const stint_error *err)
+{
+    probe_free(rep);
+    probe_done(arg, code, NULL, err);
+}
+
 static stint_code make_call(struct scene *s, stint_error *err)
 {
     static const Probe__V1__Request req = PROBE__V1__REQUEST__INIT;
-    return probe_v1_probe_quick_async(s->ctx, s->f.ch, &req, probe_done, &s->o, err);
+    return probe_v1_probe_quick_async(s->ctx, s->f.ch, &req, on_end, &s->o, err);
 }
 
 /* The call ended, once and so; and no loss was counted that may have been executed. */
