@@ -7,17 +7,18 @@
  * outcome, detaches the other sources and delivers; the others only drop their reference.
  *
  * `place` is where its request is: NOWHERE, WAITING (in the channel's list), SUBMITTING (some
- * thread is handing it to the transport), SENT (the transport holds the exchange), BOUNCED (the
- * transport has given it back, unsent, before that thread could say SENT), OVER (the transport has
- * let go of it). submit.c says who moves it from where to where.
+ * thread is handing it to the transport), BOUNCED (the transport has given it back, unsent, before
+ * that thread could say SENT), SENT (the transport holds the exchange), ABANDONED (nobody wants the
+ * reply any more), OVER (the transport has let go of it). submit.c says who moves it from where to
+ * where.
  *
  * A claimer that finds the place SUBMITTING or BOUNCED leaves the exchange to the submitting
  * thread, which looks at the state after it has set SENT or WAITING: with sequentially consistent
  * atomics at least one sees the other.
  *
  * References: one for the caller (sync) or for the delivery of the outcome (async); one while the
- * exchange is WAITING, SUBMITTING, BOUNCED or SENT; one while the timer is armed or its function
- * runs. */
+ * exchange is WAITING, SUBMITTING, BOUNCED or SENT, or ABANDONED in vain; one while the timer is
+ * armed or its function runs. */
 #ifndef STINT_CLIENT_CLIENT_INTERNAL_H
 #define STINT_CLIENT_CLIENT_INTERNAL_H
 
@@ -88,6 +89,7 @@ enum stint__call_place {
     STINT__PLACE_SUBMITTING,
     STINT__PLACE_BOUNCED,
     STINT__PLACE_SENT,
+    STINT__PLACE_ABANDONED,
     STINT__PLACE_OVER,
 };
 
@@ -120,7 +122,6 @@ struct stint__client_call {
     atomic_uint refs;
     atomic_int state;
     atomic_int place;
-    atomic_bool abandoned;
     atomic_bool cancel_peer; /* set by the claimer before it looks at the place */
 
     bool has_deadline;

@@ -10,7 +10,7 @@
  * when what it tried to send must wait for the next ready event. So whoever puts a call behind
  * others under the mutex knows that somebody will come for it.
  *
- * The place of a request is moved by one thread at a time:
+ * Who moves a request from place to place:
  *
  *   NOWHERE    -> SUBMITTING by the thread that makes the call
  *   WAITING    -> SUBMITTING by the one that sends what waited; -> NOWHERE by whoever ends the call
@@ -20,7 +20,9 @@
  *                 submitter's compare-and-swap to SENT finds
  *   BOUNCED    -> SUBMITTING by the submitter, which goes on as if there had been no connection
  *   SENT       -> OVER by the reply or the loss. A loss that left it unsent goes on to SUBMITTING,
- *                 and is the submitter then
+ *                 and is the submitter then. -> ABANDONED by the claimer, or by a submitter that
+ *                 finds the call claimed: never while somebody sends the request again
+ *   ABANDONED  -> OVER by a reply or a loss that was on its way already
  *
  * So nobody else sets SUBMITTING before the submitter has left it, and one thread only sends a lost
  * request again. The request's reference goes with the place: to the transport with a submit that
@@ -76,9 +78,11 @@ static stint_code envelope_of(struct stint__client_call *call, struct stint__env
     return code;
 }
 
+/* Gives up on the reply of a call that is not PENDING, if its request is SENT. */
 static void abandon(struct stint__client_call *call)
 {
-    if (atomic_exchange(&call->abandoned, true))
+    int expected = STINT__PLACE_SENT;
+    if (!atomic_compare_exchange_strong(&call->place, &expected, STINT__PLACE_ABANDONED))
         return;
     bool cancel = atomic_load(&call->cancel_peer);
     if (stint__peer_abandon(call->ch->peer, &call->exchange, cancel))
@@ -327,7 +331,7 @@ bool stint__client_call_detach(struct stint__client_call *call)
     }
     if (waited)
         stint__client_call_unref(call);
-    else if (atomic_load(&call->place) == STINT__PLACE_SENT)
+    else
         abandon(call);
     return waited;
 }
@@ -351,7 +355,8 @@ static void on_reply(struct stint__exchange *x, const struct stint__incoming *in
     stint__client_call_unref(call);
 }
 
-/* Takes the request of a lost exchange out of its place, SENT or SUBMITTING, which is returned. */
+/* Takes the request of a lost exchange out of its place, which is returned: SENT, SUBMITTING or
+ * ABANDONED. */
 static int take_back(struct stint__client_call *call, bool bounce)
 {
     int place = STINT__PLACE_SENT;
@@ -371,7 +376,7 @@ static void on_lost(struct stint__exchange *x, const stint_error *error)
     if (unsent && place == STINT__PLACE_SUBMITTING)
         return; /* where the call may be gone by now */
     stint_error err = *error;
-    if (unsent && !atomic_load(&call->ch->closing) &&
+    if (unsent && place == STINT__PLACE_SENT && !atomic_load(&call->ch->closing) &&
         atomic_load(&call->state) == STINT__CALL_PENDING) {
         bool parked;
         stint__client_call_ref(call);

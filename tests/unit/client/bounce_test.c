@@ -208,6 +208,32 @@ static void who_gives_up_meanwhile_is_not_sent_again(void **state)
     }
 }
 
+static void come_back_for_nothing(struct scene *s)
+{
+    fake_ready(&s->f);
+    give_up(s);
+    s->f.mute = true;
+}
+
+/* There is a connection, and it goes out: then the server is told that nobody waits. */
+static void who_gives_up_too_late_is_abandoned(void **state)
+{
+    (void)state;
+    struct scene s;
+    start(&s, true);
+    s.f.taken = bounce;
+    s.bounced = come_back_for_nothing;
+    assert_int_equal(make_call(&s, NULL), STINT_OK);
+    stint__vclock_advance(STINT_MS(1));
+    check_end(&s, STINT_CANCELLED);
+    assert_int_equal(s.f.submits, 2);
+    assert_int_equal(atomic_load(&s.f.abandons), 1);
+    fake_reply(&s.f); /* too late as well */
+    assert_int_equal(fake_stats(&s.f).late_replies, 1);
+    check_end(&s, STINT_CANCELLED);
+    finish(&s);
+}
+
 static void begin_to_close(struct scene *s)
 {
     atomic_store(&s->f.ch->closing, true);
@@ -340,6 +366,7 @@ int main(void)
         cmocka_unit_test(it_fails_if_it_may_not_wait),
         cmocka_unit_test(what_may_have_been_executed_is_never_sent_again),
         cmocka_unit_test(who_gives_up_meanwhile_is_not_sent_again),
+        cmocka_unit_test(who_gives_up_too_late_is_abandoned),
         cmocka_unit_test(a_channel_being_closed_keeps_nothing_back),
         cmocka_unit_test(it_stays_the_first_of_those_that_wait),
         cmocka_unit_test(whichever_thread_comes_first),

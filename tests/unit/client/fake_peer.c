@@ -60,7 +60,9 @@ static stint_code submit(struct stint__peer *p, struct stint__exchange *x,
 /* The reply is always under way already, so that it can still be given. */
 static bool abandon(struct stint__peer *p, struct stint__exchange *x, bool cancel)
 {
-    (void)p, (void)x, (void)cancel;
+    struct fake_peer *f = fake_of(p);
+    (void)x, (void)cancel;
+    atomic_fetch_add(&f->abandons, 1);
     return false;
 }
 

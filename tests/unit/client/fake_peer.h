@@ -25,6 +25,7 @@ struct fake_peer {
     uint64_t call_ids[FAKE_SUBMITS_MAX]; /* the first of them, */
     struct stint__envelope last;         /* the last one (its pointers do not last), */
     struct stint__exchange *exchange;    /* and its exchange, if it was not answered */
+    atomic_uint abandons;                /* of those that were taken */
 };
 
 void fake_init(struct fake_peer *f);
