@@ -3,6 +3,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "books.h"
 #include "patience.h"
 #include "probe.h"
 #include "unit.h"
@@ -17,7 +18,7 @@
 
 static const char *url;
 
-struct books {
+struct tally {
     atomic_uint ended[CALLS];
     atomic_uint over;
     atomic_uint by_code[STINT_UNAUTHENTICATED + 1];
@@ -25,20 +26,20 @@ struct books {
 };
 
 struct entry {
-    struct books *books;
+    struct tally *tally;
     unsigned number;
 };
 
-static struct books books;
+static struct tally tally;
 static struct entry entries[CALLS];
 
 /* Takes its time, not the machine's. */
 static stint_code take_a_while(void *self, const stint_ctx *ctx, const Probe__V1__Request *req,
                                Probe__V1__Reply *rep, stint_call *call)
 {
-    struct books *b = self;
+    struct tally *t = self;
     (void)req, (void)rep, (void)call;
-    atomic_fetch_add(&b->executed, 1);
+    atomic_fetch_add(&t->executed, 1);
     return stint_ctx_sleep(ctx, PACE);
 }
 
@@ -47,9 +48,9 @@ static void ended(void *arg, stint_code code, Probe__V1__Reply *rep, const stint
     struct entry *e = arg;
     (void)err;
     probe_free(rep);
-    atomic_fetch_add(&e->books->ended[e->number], 1);
-    atomic_fetch_add(&e->books->by_code[code], 1);
-    atomic_fetch_add(&e->books->over, 1);
+    atomic_fetch_add(&e->tally->ended[e->number], 1);
+    atomic_fetch_add(&e->tally->by_code[code], 1);
+    atomic_fetch_add(&e->tally->over, 1);
 }
 
 static stint_server_stats stats_of(stint_server *s)
@@ -65,7 +66,7 @@ static uint64_t load(stint_server *s, stint_channel *ch)
     const Probe__V1__Request req = PROBE__V1__REQUEST__INIT;
     uint64_t most = 0;
     for (unsigned i = 0; i < CALLS; i++) {
-        entries[i] = (struct entry){&books, i};
+        entries[i] = (struct entry){&tally, i};
         stint_ctx *ctx = stint_ctx_with_timeout(stint_ctx_background(), TIMEOUT);
         stint_error err;
         stint_code code = probe_v1_probe_work_async(ctx, ch, &req, ended, &entries[i], &err);
@@ -84,31 +85,37 @@ static uint64_t load(stint_server *s, stint_channel *ch)
 static void wait_over(stint_server *s)
 {
     struct timespec deadline = deadline_in_ms(patience_ms());
-    while (atomic_load(&books.over) < CALLS || stats_of(s).inflight > 0) {
+    while (atomic_load(&tally.over) < CALLS) {
         if (deadline_left_ms(&deadline) == 0)
-            fail_msg("%u of %u calls ended, %u in flight", atomic_load(&books.over), CALLS,
-                     (unsigned)stats_of(s).inflight);
+            fail_msg("%u of %u calls ended", atomic_load(&tally.over), CALLS);
         pause_between_looks();
     }
+    books_wait(s);
+}
+
+/* The server's counters, when all calls are over and nothing comes any more. Calls end at the
+ * client by themselves: until it is closed, requests may still be on their way. */
+static stint_server_stats last_stats(struct probe *p)
+{
+    assert_int_equal(stats_of(p->server).cancelled, 0);
+    stint_channel_close(p->ch);
+    p->ch = NULL;
+    stint_server_stop(p->server);
+    return books_check(p->server);
 }
 
 static void check_books(const stint_server_stats *s, const stint_channel_stats *c)
 {
-    unsigned known = atomic_load(&books.by_code[STINT_OK]) +
-                     atomic_load(&books.by_code[STINT_DEADLINE_EXCEEDED]) +
-                     atomic_load(&books.by_code[STINT_RESOURCE_EXHAUSTED]);
+    unsigned known = atomic_load(&tally.by_code[STINT_OK]) +
+                     atomic_load(&tally.by_code[STINT_DEADLINE_EXCEEDED]) +
+                     atomic_load(&tally.by_code[STINT_RESOURCE_EXHAUSTED]);
     assert_int_equal(known, CALLS); /* ended in no other way */
     for (unsigned i = 0; i < CALLS; i++)
-        assert_int_equal(atomic_load(&books.ended[i]), 1);
+        assert_int_equal(atomic_load(&tally.ended[i]), 1);
     assert_int_equal(c->calls, CALLS);
-    assert_int_equal(c->ok, atomic_load(&books.by_code[STINT_OK]));
+    assert_int_equal(c->ok, atomic_load(&tally.by_code[STINT_OK]));
     assert_int_equal(c->ok + c->failed, c->calls);
-    assert_int_equal(s->executed, atomic_load(&books.executed));
-    assert_int_equal(s->requests, s->executed + s->expired_arrival + s->insufficient_arrival +
-                                      s->expired_queue + s->insufficient_queue + s->refused_full +
-                                      s->refused_draining + s->refused_method + s->refused_other);
-    assert_int_equal(s->executed, s->ok + s->failed);
-    assert_int_equal(s->cancelled, 0);
+    assert_int_equal(s->executed, atomic_load(&tally.executed));
     assert_true(c->ok <= s->ok);
     assert_true(c->ok > 0);
     assert_true(
@@ -124,7 +131,7 @@ static void ten_times_too_much(void **state)
     p.sopts.workers = WORKERS;
     p.sopts.max_queue = MAX_QUEUE;
     assert_int_equal(stint_server_new(&p.server, &p.sopts, NULL), STINT_OK);
-    assert_int_equal(probe_v1_probe_register(p.server, &ops, &books, NULL), STINT_OK);
+    assert_int_equal(probe_v1_probe_register(p.server, &ops, &tally, NULL), STINT_OK);
     assert_int_equal(stint_server_listen(p.server, url, NULL), STINT_OK);
     assert_int_equal(stint_server_start(p.server, NULL), STINT_OK);
     assert_int_equal(stint_channel_open(&p.ch, stint_server_url(p.server, 0), NULL, NULL),
@@ -133,9 +140,9 @@ static void ten_times_too_much(void **state)
     uint64_t most = load(p.server, p.ch);
     double seconds = (double)stint_time_sub(stint_now(), start) / 1e9;
     wait_over(p.server);
-    stint_server_stats server = stats_of(p.server);
     stint_channel_stats channel = {.size = sizeof channel};
     stint_channel_stats_get(p.ch, &channel);
+    stint_server_stats server = last_stats(&p);
     check_books(&server, &channel);
     /* The queue, what runs, and what is being refused: one that has just come, and what each worker
      * and the sweep have taken out of the queue to give it up. */
