@@ -161,11 +161,10 @@ static void what_is_going_away_is_no_leak(struct cluster *c)
 
 /* ---- tests that fail ---- */
 
-/* Runs one test of the victim, with less patience; it must end like that. */
+/* Runs one test of the victim; it must end like that. */
 static struct node *ended_victim(struct cluster *c, const char *test, int status)
 {
-    struct node *n = CLUSTER_START(c, "victim", NULL, "/usr/bin/env", "STINT_TEST_PATIENCE_MS=300",
-                                   PROGRAM_victim, test, PROGRAM_puppet);
+    struct node *n = CLUSTER_START(c, "victim", NULL, PROGRAM_victim, test, PROGRAM_puppet);
     assert_int_equal(node_wait_exit(n), status);
     return n;
 }
@@ -231,8 +230,7 @@ static void a_stuck_simulation_says_so(struct cluster *c)
 /* As ctest does when a test takes too long. */
 static void a_killed_test_takes_its_nodes_with_it(struct cluster *c)
 {
-    struct node *n =
-        CLUSTER_START(c, "victim", NULL, PROGRAM_victim, "waits_in_vain", PROGRAM_puppet);
+    struct node *n = CLUSTER_START(c, "victim", NULL, PROGRAM_victim, "hangs", PROGRAM_puppet);
     node_wait_log(n, "started", 1);
     kill(node_pid(n), SIGKILL);
     expect_end_of(logged_pid(n, "pid "));

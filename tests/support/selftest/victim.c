@@ -13,6 +13,13 @@
 
 static const char *puppet;
 
+/* What is waited for from now on never comes. */
+static void lose_patience(void)
+{
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): no other thread reads it
+    setenv("STINT_TEST_PATIENCE_MS", "300", 1);
+}
+
 static void start_puppets(struct cluster *c)
 {
     struct node *ready = CLUSTER_START(c, "steady", "tcp://127.0.0.1:0", puppet, "ready", NODE_URL);
@@ -38,6 +45,7 @@ static void terminates_a_stubborn_node(struct cluster *c)
 {
     struct node *n = CLUSTER_START(c, "mule", NULL, puppet, "stubborn");
     node_wait_log(n, "stubborn", 1);
+    lose_patience();
     node_terminate(n);
 }
 
@@ -45,7 +53,15 @@ static void waits_in_vain(struct cluster *c)
 {
     start_puppets(c);
     struct node *n = CLUSTER_START(c, "mute", NULL, puppet, "ready", "-");
+    lose_patience();
     node_wait_log(n, "a word", 1);
+}
+
+static void hangs(struct cluster *c)
+{
+    start_puppets(c);
+    for (;;)
+        pause();
 }
 
 static void waits_for_the_dead(struct cluster *c)
@@ -64,6 +80,7 @@ static void leaks_a_descriptor(struct cluster *c)
     (void)c;
     struct leaks before = leaks_look();
     assert_true(dup(2) > 2);
+    lose_patience();
     leaks_check(&before);
 }
 
@@ -73,6 +90,7 @@ static void leaks_a_context(struct cluster *c)
     struct leaks before = leaks_look();
     stint_ctx *ctx = stint_ctx_with_cancel(stint_ctx_background());
     (void)stint_ctx_err(ctx);
+    lose_patience();
     leaks_check(&before);
     stint_ctx_drop(ctx);
 }
@@ -90,12 +108,14 @@ static void leaks_a_thread(struct cluster *c)
     pthread_t thread;
     struct leaks before = leaks_look();
     assert_int_equal(pthread_create(&thread, NULL, wait_forever, NULL), 0);
+    lose_patience();
     leaks_check(&before);
 }
 
 static void is_stuck_in_a_simulation(struct cluster *c)
 {
     (void)c;
+    lose_patience();
     sim_clock_start();
     for (;;)
         pause();
@@ -107,6 +127,7 @@ int main(int argc, char *argv[])
         CLUSTER_TEST(asserts),
         CLUSTER_TEST(terminates_a_stubborn_node),
         CLUSTER_TEST(waits_in_vain),
+        CLUSTER_TEST(hangs),
         CLUSTER_TEST(waits_for_the_dead),
         CLUSTER_TEST(runs_what_is_not_there),
         CLUSTER_TEST(leaks_a_descriptor),
