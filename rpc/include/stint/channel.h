@@ -96,9 +96,9 @@ typedef struct stint_call_options {
     size_t size;
     bool wait_for_ready;
     bool fail_fast;          /* the opposite, for channels whose calls wait */
-    stint_reply_info *reply; /* emptied when a call begins and filled before it ends; must live
-                                until then. For one call at a time: a second one is refused with
-                                FAILED_PRECONDITION */
+    stint_reply_info *reply; /* emptied when a call begins, or is refused, and filled before it
+                                ends; must live until then. For one call at a time: a second one is
+                                refused with FAILED_PRECONDITION */
     bool ledger;             /* asks for the ledger, for `reply` and for interceptors */
 } stint_call_options;
 
