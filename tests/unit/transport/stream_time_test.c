@@ -328,6 +328,7 @@ static void what_is_left_of_a_batch_is_handed_up_when_there_is_room(struct clust
     int fd = connect_greedy(&s, url);
     for (uint32_t id = 1; id <= MANY; id++)
         assert_int_equal(raw_expect_kind(fd, true, STINT__KIND_REPLY), id);
+    event_wait(&s.requests, MANY); /* it is raised after the reply */
     assert_int_equal(event_count(&s.requests), MANY);
     settle(fd);
     close(fd);
