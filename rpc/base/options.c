@@ -33,7 +33,7 @@ stint_code stint__options_copy(void *ret, size_t ret_size, const void *given, co
                                "%s of %zu bytes has members set that this version of the library "
                                "(%zu bytes) does not know",
                                name, size, ret_size);
-    memcpy(ret, given, size < ret_size ? size : ret_size);
-    memcpy(ret, &ret_size, sizeof ret_size);
+    size_t known = size < ret_size ? size : ret_size;
+    memcpy((uint8_t *)ret + sizeof size, (const uint8_t *)given + sizeof size, known - sizeof size);
     return STINT_OK;
 }

@@ -187,8 +187,7 @@ void stint__hooks_run(stint_ctx *ctx, struct stint__list *pending);
 
 void stint__follower_init(struct stint__follower *f, stint_ctx *ctx, const stint_ctx *parent);
 
-/* From now on; or ends f->ctx at once, if there has been a cancellation. The parent is not static.
- */
+/* From now on; or ends f->ctx at once, if there has been a cancellation. Not for static parents. */
 void stint__follow(struct stint__follower *f);
 
 /* To be called as f->ctx is freed, whether it follows or not. */

@@ -25,8 +25,7 @@ struct merged {
 static void end_with_parent(struct watch *w)
 {
     const stint_ctx *parent = w->follower.parent;
-    bool expired = atomic_load_explicit(&parent->state, memory_order_acquire) == STINT__EXPIRED;
-    if (expired && !stint__ctx_is_static(parent))
+    if (atomic_load_explicit(&parent->state, memory_order_acquire) == STINT__EXPIRED)
         stint__follow(&w->follower);
     stint__ctx_end_like(w->follower.ctx, parent);
 }
