@@ -90,6 +90,19 @@ static void it_goes_over_the_next_connection(void **state)
     finish(&s);
 }
 
+/* A call whose connection is back, by `bounced`, before its submit returns: it is sent so often. */
+static void check_back_at_once(void (*bounced)(struct scene *s), unsigned submits)
+{
+    struct scene s;
+    start(&s, true);
+    s.f.taken = bounce;
+    s.bounced = bounced;
+    assert_int_equal(make_call(&s, NULL), STINT_OK);
+    assert_int_equal(s.f.submits, submits);
+    check_end(&s, STINT_OK);
+    finish(&s);
+}
+
 static void come_back(struct scene *s)
 {
     fake_ready(&s->f);
@@ -98,14 +111,7 @@ static void come_back(struct scene *s)
 static void a_connection_that_is_there_already_is_not_missed(void **state)
 {
     (void)state;
-    struct scene s;
-    start(&s, true);
-    s.f.taken = bounce;
-    s.bounced = come_back;
-    assert_int_equal(make_call(&s, NULL), STINT_OK);
-    assert_int_equal(s.f.submits, 2);
-    check_end(&s, STINT_OK);
-    finish(&s);
+    check_back_at_once(come_back, 2);
 }
 
 static void bounce_again(struct scene *s)
@@ -118,14 +124,7 @@ static void bounce_again(struct scene *s)
 static void it_may_happen_again(void **state)
 {
     (void)state;
-    struct scene s;
-    start(&s, true);
-    s.f.taken = bounce;
-    s.bounced = bounce_again;
-    assert_int_equal(make_call(&s, NULL), STINT_OK);
-    assert_int_equal(s.f.submits, 3);
-    check_end(&s, STINT_OK);
-    finish(&s);
+    check_back_at_once(bounce_again, 3);
 }
 
 static void lose_everything(struct scene *s)

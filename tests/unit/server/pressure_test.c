@@ -132,11 +132,7 @@ static void who_stays_holds_up_a_drain_until_its_context_ends(struct cluster *c)
     probe_init(&p);
     const char *url = cluster_ipc_url(c, "s");
     probe_start(&p, url);
-    int fd = raw_connect(url);
-    raw_shake_hands(fd, STINT__SP_REQ, STINT__SP_REP);
-    raw_send_kind(fd, true, 7, STINT__KIND_REQUEST, 1, STINT__FEATURES_ALL);
-    raw_expect_kind(fd, true, STINT__KIND_HELLO);
-    raw_expect_kind(fd, true, STINT__KIND_REPLY);
+    int fd = raw_connect_with_features(url);
     stint_ctx *ctx = stint_ctx_with_timeout(stint_ctx_background(), STINT_MS(20));
     assert_int_equal(stint_server_drain(p.server, ctx, &err), STINT_DEADLINE_EXCEEDED);
     stint_ctx_drop(ctx);

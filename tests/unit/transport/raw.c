@@ -230,3 +230,13 @@ uint32_t raw_expect_kind(int fd, bool ipc, enum stint__kind kind)
     raw_frame_free(&f);
     return id;
 }
+
+int raw_connect_with_features(const char *ipc_url)
+{
+    int fd = raw_connect(ipc_url);
+    raw_shake_hands(fd, STINT__SP_REQ, STINT__SP_REP);
+    raw_send_kind(fd, true, 7, STINT__KIND_REQUEST, 1, STINT__FEATURES_ALL);
+    raw_expect_kind(fd, true, STINT__KIND_HELLO);
+    raw_expect_kind(fd, true, STINT__KIND_REPLY);
+    return fd;
+}

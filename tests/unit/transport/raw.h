@@ -48,4 +48,8 @@ void raw_send_kind(int fd, bool ipc, uint32_t id, enum stint__kind kind, uint64_
 /* Receives a frame, which must be of this kind; returns its request ID. */
 uint32_t raw_expect_kind(int fd, bool ipc, enum stint__kind kind);
 
+/* A client over ipc that has announced every feature with its first request; the server's HELLO and
+ * the reply have been read. */
+int raw_connect_with_features(const char *ipc_url);
+
 #endif

@@ -208,11 +208,7 @@ static void a_silent_client_is_lost_after_two_heartbeats(struct cluster *c)
     struct side s;
     const char *url = cluster_ipc_url(c, "s");
     open_acceptor(&s, url);
-    int fd = raw_connect(url);
-    raw_shake_hands(fd, STINT__SP_REQ, STINT__SP_REP);
-    raw_send_kind(fd, true, 7, STINT__KIND_REQUEST, 1, STINT__FEATURES_ALL);
-    raw_expect_kind(fd, true, STINT__KIND_HELLO);
-    raw_expect_kind(fd, true, STINT__KIND_REPLY);
+    int fd = raw_connect_with_features(url);
     expect_heartbeats(&s, fd);
     close(fd);
     side_fini(&s);
@@ -270,11 +266,7 @@ static void who_takes_its_replies_lives_although_it_is_not_heard(struct cluster 
     struct side s;
     const char *url = cluster_ipc_url(c, "s");
     open_acceptor(&s, url);
-    int fd = raw_connect(url);
-    raw_shake_hands(fd, STINT__SP_REQ, STINT__SP_REP);
-    raw_send_kind(fd, true, 7, STINT__KIND_REQUEST, 1, STINT__FEATURES_ALL);
-    raw_expect_kind(fd, true, STINT__KIND_HELLO);
-    raw_expect_kind(fd, true, STINT__KIND_REPLY);
+    int fd = raw_connect_with_features(url);
     send_many_requests(fd);
     read_replies(fd); /* from now on the server reads nothing: there is enough to be written */
     for (int i = 0; i < 3; i++) {
