@@ -40,8 +40,8 @@ struct ender {
     const stint_interceptor *stack[2];
     struct event acted;
     enum act act;
-    stint_error err; /* of draining */
-    stint_ticket *_Atomic ticket;
+    stint_error err;  /* of draining */
+    unsigned tickets; /* that are to come, and are finished in the end */
 };
 
 static void act(struct ender *e)
@@ -98,12 +98,11 @@ static stint_code defer(void *self, const stint_ctx *ctx, const Probe__V1__Reque
                         Probe__V1__Reply *rep, stint_call *call)
 {
     struct ender *e = self;
-    stint_ticket *ticket;
     (void)ctx, (void)req, (void)rep;
-    stint_code code = stint_call_defer(call, &ticket, NULL);
+    stint_code code = stint_call_defer(call, &e->p.ticket, NULL);
     if (code != STINT_OK)
         return code;
-    atomic_store(&e->ticket, ticket);
+    event_raise(&e->p.ticket_there); /* maybe long after the deadline has answered */
     return STINT_DEFERRED;
 }
 
@@ -143,6 +142,7 @@ static void act_somewhere(struct ender *e, enum act what, enum where where, stru
     };
     struct outcome o;
     start(e, what);
+    e->tickets = where == AT_DEADLINE ? 1 : 0;
     begin(&e->p, holding(), held);
     event_wait(&e->p.entered, 1);
     outcome_init(&o);
@@ -163,9 +163,9 @@ static void fini(struct ender *e, struct outcome *held)
     event_wait(&held->event, 1);
     assert_int_equal(held->err.code, STINT_UNAVAILABLE);
     outcome_fini(held);
-    stint_ticket *ticket = atomic_load(&e->ticket);
-    if (ticket != NULL)
-        stint_ticket_finish(ticket, STINT_OK, NULL, NULL);
+    event_wait(&e->p.ticket_there, e->tickets);
+    if (e->tickets > 0)
+        stint_ticket_finish(e->p.ticket, STINT_OK, NULL, NULL);
     probe_stop(&e->p);
     event_fini(&e->acted);
 }
